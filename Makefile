@@ -1,0 +1,92 @@
+# `make demo` and `make test` set everything up by themselves; a second time that takes a second or two.
+#
+#   make demo    four models sell a task, a sandbox proves the patch: story on stderr, patch on stdout
+#   make test    the checks and the whole test suite
+#   make check   ruff, mypy, import contracts
+#   make bench   measure, print a table, write build/bench.json
+#   make clean   remove what was built (make distclean: the virtual environment too)
+
+PYTHON ?= python3
+DEMO_LEVEL ?= 2
+# Tasks that the demo sells one after another on one memory: later ones show refinement from earlier ones.
+DEMO_SEEDS ?= 1 2 3
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+
+.PHONY: all demo test check bench clean distclean packages engine image ready
+.NOTPARALLEL:
+.DEFAULT_GOAL := all
+
+all: ready
+	@echo "ready: $(BIN)/sale --help, make demo, make test" >&2
+
+# $(call need,TEST,DEBIAN PACKAGES): installs the packages where the test fails, as root on Debian; else
+# says what to type.
+define need
+	@$(1) >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "make: $(2) missing; type: sudo apt-get install $(2)" >&2; exit 3; fi; \
+	  echo "make: installing $(2)" >&2; \
+	  get="apt-get -qq install -y --no-install-recommends $(2)"; export DEBIAN_FRONTEND=noninteractive; \
+	  $$get </dev/null >/dev/null 2>&1 || { apt-get -qq update >&2 && $$get </dev/null >&2; }; }
+endef
+
+$(VENV)/.made:
+	$(call need,command -v $(PYTHON),python3)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $(PYTHON) is older than 3.11; type: make PYTHON=python3.11" >&2; exit 3; }
+	$(call need,$(PYTHON) -c "import ensurepip$(comma) venv",python3-venv)
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+comma := ,
+
+$(VENV)/.packages: $(VENV)/.made pyproject.toml constraints.txt
+	$(call need,command -v git,git)
+	$(call need,command -v g++,g++)
+	@$(BIN)/python -c "import llama_cpp" 2>/dev/null || \
+	  echo "make: installing packages; llama.cpp is compiled once, which takes 5 to 8 minutes on 2 cores" >&2
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PIP) install -q -c constraints.txt -e '.[train,offline,dev]' >&2
+	@touch $@
+
+packages: $(VENV)/.packages
+
+engine: packages
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh sandbox/engine.sh >&2
+
+image: engine
+	@$(BIN)/sale sandbox build >&2
+
+ready: image
+
+demo: ready
+	@folder=$$(mktemp -d "$${TMPDIR:-/tmp}/sale-demo.XXXXXX"); \
+	trap 'rm -rf "$$folder"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
+	export XDG_DATA_HOME="$$folder/data" XDG_CONFIG_HOME="$$folder/config"; sale="$(CURDIR)/$(BIN)/sale"; \
+	for seed in $(DEMO_SEEDS); do \
+	  "$$sale" practice new "$$folder/task-$$seed" --level $(DEMO_LEVEL) --seed $$seed >&2 || exit; \
+	  cd "$$folder/task-$$seed"; status=0; "$$sale" solve issue.md --pool practice || status=$$?; cd /; \
+	  [ $$status -le 1 ] || exit $$status; echo >&2; \
+	done; exit $$status
+
+check: packages
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { echo "make: type: $(BIN)/ruff format" >&2; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+test: ready check
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: ready
+	@$(BIN)/python -m salecli.bench
+
+clean:
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	@find salecli tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean
+	@rm -rf $(VENV)

@@ -1,0 +1,65 @@
+"""Everything that `sale` raises on purpose.
+
+SaleError                 broken setup or bad input: a message and what to do next
+├── UsageError            the command line or an input file is wrong
+├── ConfigError           sale.toml, a pool file or a weight is wrong
+├── RepositoryError       the repository cannot be used as it is
+├── PatchRefused          what came out of a sandbox breaks the path policy, or does not apply
+├── MemoryFault           the memory file cannot be read or written
+└── EnvironmentFault      something outside is missing or broken
+    ├── ModelError        a model cannot be loaded, or its process ended
+    │   ├── ContextFull   the prompt does not fit into the model's context
+    │   └── ModelTimeout  a deadline passed while the model was working
+    └── SandboxError      no engine, no image, or a container that went away
+"""
+
+from __future__ import annotations
+
+
+class SaleError(Exception):
+    """An expected failure: `message` says what is wrong and where, `hint` what to type next."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(SaleError):
+    """The command line or an input file is wrong."""
+
+
+class ConfigError(SaleError):
+    """sale.toml, a pool file or a weight is wrong."""
+
+
+class RepositoryError(SaleError):
+    """The repository cannot be used as it is."""
+
+
+class PatchRefused(SaleError):
+    """What came out of a sandbox breaks the path policy, or a patch does not apply."""
+
+
+class MemoryFault(SaleError):
+    """The memory file cannot be read or written."""
+
+
+class EnvironmentFault(SaleError):
+    """Something outside of `sale` is missing or broken."""
+
+
+class ModelError(EnvironmentFault):
+    """A model cannot be loaded, or its process ended."""
+
+
+class ContextFull(ModelError):
+    """The prompt does not fit into the model's context."""
+
+
+class ModelTimeout(ModelError):
+    """A deadline passed while the model was working."""
+
+
+class SandboxError(EnvironmentFault):
+    """No engine, no image, or a container that went away."""
