@@ -1,0 +1,1 @@
+"""The auction and the work loop: no files, no network, no terminal, no models, no containers."""

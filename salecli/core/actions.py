@@ -1,0 +1,174 @@
+"""Parses the one action of a reply, and applies edits.
+
+A reply holds exactly one fenced block whose info string names the action:
+
+    ```write PATH     the block is the whole file
+    ```edit PATH      <<<<<<< SEARCH / ======= / >>>>>>> REPLACE, one or several
+    ```run            the block is a shell command
+    ```done           the work is finished
+
+A longer fence may hold shorter ones, so a file may itself hold fenced blocks.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+_OPEN = re.compile(r"^(`{3,})[ \t]*(write|edit|run|done)\b[ \t]*(.*?)[ \t]*$")
+_SEARCH, _MIDDLE, _REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Replace a whole file."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace passages of a file: (search, replacement) pairs, each found exactly once."""
+
+    path: str
+    replacements: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run a shell command."""
+
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do."""
+
+
+Action = Write | Edit | Run | Done
+
+
+class FormatError(ValueError):
+    """A reply that holds no valid action; the message says what to write instead."""
+
+
+def parse(reply: str) -> Action:
+    """The one action of a reply.
+
+    Raises:
+        FormatError: no block, several blocks, a block that never closes, a missing path or a broken edit.
+    """
+    blocks = _blocks(reply)
+    if not blocks:
+        raise FormatError(
+            "no action found: answer with one fenced block, ```write PATH, ```edit PATH, ```run or ```done"
+        )
+    if len(blocks) > 1:
+        raise FormatError(f"{len(blocks)} actions found: answer with exactly one")
+    kind, argument, body = blocks[0]
+    if kind == "done":
+        return Done()
+    if kind == "run":
+        command = body.strip() or argument
+        if not command:
+            raise FormatError("```run holds no command")
+        return Run(command)
+    path = _path(argument)
+    if kind == "write":
+        return Write(path, body)
+    return Edit(path, _replacements(body))
+
+
+def _blocks(reply: str) -> list[tuple[str, str, str]]:
+    """(kind, argument, body) of every action block."""
+    found = []
+    lines = reply.replace("\r\n", "\n").split("\n")
+    index = 0
+    while index < len(lines):
+        opened = _OPEN.match(lines[index])
+        index += 1
+        if not opened:
+            continue
+        fence, kind, argument = opened.groups()
+        body = []
+        while index < len(lines) and not _closes(lines[index], fence):
+            body.append(lines[index])
+            index += 1
+        if index == len(lines):
+            raise FormatError(f"the ```{kind} block never closes: end it with a line {fence}")
+        index += 1
+        found.append((kind, argument, "".join(line + "\n" for line in body)))
+    return found
+
+
+def _closes(line: str, fence: str) -> bool:
+    line = line.rstrip()
+    return len(line) >= len(fence) and set(line) == {"`"}
+
+
+def _path(argument: str) -> str:
+    path = argument.strip().strip("`'\"")
+    if not path:
+        raise FormatError("the action names no path: write ```write PATH")
+    if path.startswith(("/", "~")) or ".." in path.split("/") or "\0" in path:
+        raise FormatError(f"{path!r} leaves the repository: name a path below its root")
+    return path.removeprefix("./")
+
+
+def _replacements(body: str) -> tuple[tuple[str, str], ...]:
+    pairs: list[tuple[str, str]] = []
+    search: list[str] | None = None
+    replacement: list[str] | None = None
+    for line in body.splitlines(keepends=True):
+        mark = line.rstrip()
+        if mark == _SEARCH and search is None:
+            search = []
+        elif mark == _MIDDLE and search is not None and replacement is None:
+            replacement = []
+        elif mark == _REPLACE and search is not None and replacement is not None:
+            pairs.append(("".join(search), "".join(replacement)))
+            search = replacement = None
+        elif replacement is not None:
+            replacement.append(line)
+        elif search is not None:
+            search.append(line)
+        elif mark:
+            raise FormatError(f"an edit holds only {_SEARCH} ... {_MIDDLE} ... {_REPLACE} passages")
+    if search is not None or not pairs:
+        raise FormatError(f"an edit needs {_SEARCH}, {_MIDDLE} and {_REPLACE}, each on a line of its own")
+    return tuple(pairs)
+
+
+def edited(text: str, edit: Edit) -> str:
+    """`text` with the edit's replacements made.
+
+    Raises:
+        FormatError: a passage that is empty, not found, or found more than once.
+    """
+    if text and not text.endswith("\n"):
+        text += "\n"  # a passage holds whole lines, so it would never match a last line without an end
+    for search, replacement in edit.replacements:
+        if not search.strip():
+            raise FormatError("an empty SEARCH passage: use ```write for a new file")
+        found = text.count(search)
+        if found > 1:
+            raise FormatError(f"the SEARCH passage stands {found} times in {edit.path}: add lines around it")
+        if found == 0:
+            raise FormatError(f"the SEARCH passage is not in {edit.path}{_nearest(text, search)}")
+        text = text.replace(search, replacement)
+    return text
+
+
+def _nearest(text: str, search: str) -> str:
+    """The lines of the file that come closest to a passage that was not found."""
+    first = next((line for line in search.splitlines() if line.strip()), "")
+    near = difflib.get_close_matches(first, text.splitlines(), n=1, cutoff=0.5)
+    if not near:
+        return ""
+    lines = text.splitlines()
+    at = lines.index(near[0])
+    passage = "\n".join(lines[at : at + len(search.splitlines())])
+    return f"; did you mean these lines?\n{passage}"

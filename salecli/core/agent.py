@@ -1,0 +1,168 @@
+"""A bidder: name, price, model, prompts. Writes plans and rewrites them after reading memory's pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+
+from salecli.core import events
+from salecli.core.ports import Model
+from salecli.core.prompts import Templates, listing
+from salecli.core.values import Bid, Limits, Pair, Task, Token, Turn, Usage, Weights
+from salecli.errors import ContextFull, ModelError
+
+Events = Generator[events.Event, None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much an agent is shown, in characters; small contexts are shown less."""
+
+    prompts: Templates
+    files: int = 4_000
+    """Budget for the file listing."""
+    named: int = 12_000
+    """Budget for each file that the task names."""
+    observation: int = 10_000
+    output: bool = True
+    """Whether a test run's observation carries the tests' own output."""
+    pairs: int = 8
+    """Most (lost, won) pairs that a refinement is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One bidder of a pool; it also sits on the jury and works when it wins."""
+
+    name: str
+    price: float
+    """USD per million tokens."""
+    model: Model
+    profile: Profile
+    sampling: Limits = field(default_factory=Limits)
+    plan_tokens: int = 512
+    """Most tokens of a plan."""
+    reply_tokens: int = 4_096
+    """Most tokens of one reply while working."""
+
+    def render(self, name: str, task: Task, **values: object) -> tuple[Turn, ...]:
+        """The turns of a prompt about `task`, within this agent's budgets."""
+        shown = replace(task, named=tuple((path, text[: self.profile.named]) for path, text in task.named))
+        return self.profile.prompts.render(
+            name,
+            task=shown,
+            files=listing(task.files, self.profile.files),
+            limit=self.plan_tokens,
+            **values,
+        )
+
+    def load(self, task: Task) -> Events:
+        """Make the model resident, and say so where that takes work."""
+        if self.model.loaded:
+            return
+        yield events.ModelLoading(task.id, self.name)
+        loaded = self.model.load()
+        if loaded is not None:
+            yield events.ModelLoaded(task.id, self.name, loaded)
+
+    def bid(self, task: Task, seed: int) -> Generator[events.Event, None, Bid | None]:
+        """Write a plan; None where that failed, which an AgentOut event explains."""
+        try:
+            yield from self.load(task)
+            return (yield from self._write(task, self.render("bid", task), seed, refined=False, pairs=()))
+        except ModelError as error:
+            yield events.AgentOut(task.id, self.name, "bid", error.message, error.hint)
+            return None
+
+    def refine(
+        self, task: Task, bid: Bid, pairs: Sequence[Pair], seed: int
+    ) -> Generator[events.Event, None, Bid | None]:
+        """Rewrite `bid` after reading `pairs`; None where the agent sits out, which an event explains.
+
+        Pairs that do not fit into the context are left out, the least similar first.
+        """
+        shown = list(pairs[: self.profile.pairs])
+        try:
+            yield from self.load(task)
+            while shown:
+                turns = self.render("refine", task, pairs=tuple(shown), plan=bid.plan)
+                try:
+                    yield events.PairsRead(task.id, self.name, tuple(shown))
+                    read = tuple(pair.auction for pair in shown)
+                    return (yield from self._write(task, turns, seed, refined=True, pairs=read))
+                except ContextFull:
+                    shown.pop()
+            yield events.SatOut(task.id, self.name, "no pair fits into its context")
+        except ModelError as error:
+            yield events.AgentOut(task.id, self.name, "refine", error.message, error.hint)
+        return None
+
+    def _write(
+        self, task: Task, turns: Sequence[Turn], seed: int, refined: bool, pairs: tuple[int, ...]
+    ) -> Generator[events.Event, None, Bid | None]:
+        yield events.BidStarted(task.id, self.name, refined)
+        limits = replace(self.sampling, max_tokens=self.plan_tokens, seed=seed)
+        tokens: list[Token] = []
+        stream = self.model.stream(turns, limits)
+        usage = Usage()
+        try:
+            while True:
+                token = next(stream)
+                tokens.append(token)
+                yield events.PlanToken(task.id, self.name, refined, token.text, token.entropy)
+        except StopIteration as stop:
+            usage = stop.value
+        finally:
+            stream.close()
+        plan = "".join(token.text for token in tokens).strip()
+        if not plan:
+            yield events.AgentOut(task.id, self.name, "refine" if refined else "bid", "its plan is empty")
+            return None
+        bid = Bid(
+            agent=self.name,
+            plan=plan,
+            tokens=len(tokens),
+            entropy=sum(token.entropy for token in tokens) / len(tokens),
+            vocabulary=self.model.vocabulary,
+            refined=refined,
+            pairs=pairs,
+            usage=usage,
+        )
+        yield events.BidMade(task.id, bid)
+        return bid
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The agents of one market, in order of price, and how their bids are scored."""
+
+    name: str
+    agents: tuple[Agent, ...]
+    weights: Weights
+    plan_tokens: int
+    """L: the plan length that costs 1 at the dearest agent's price."""
+    hash: str = ""
+    """Identity of agents, prices and models: records of other pools are not compared."""
+    prompts_hash: str = ""
+    at_once: int = 1
+    """How many models may run at the same time."""
+    pairs: int = 8
+    """k: how many similar past tasks memory looks at."""
+
+    @property
+    def prices(self) -> dict[str, float]:
+        return {agent.name: agent.price for agent in self.agents}
+
+    def agent(self, name: str) -> Agent:
+        """The agent of that name; KeyError where there is none."""
+        for agent in self.agents:
+            if agent.name == name:
+                return agent
+        raise KeyError(name)
+
+
+def seed_for(seed: int, *parts: object) -> int:
+    """A seed of its own for each call of a run: the same run seed gives the same run."""
+    text = "\0".join(str(part) for part in (seed, *parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF

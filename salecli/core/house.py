@@ -1,0 +1,209 @@
+"""All parts wired together: one run from the task to the remembered auction, as a generator of events."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+
+from salecli.core import events, verdict
+from salecli.core.agent import Pool, seed_for
+from salecli.core.auction import Round, border, hold
+from salecli.core.before import check_before
+from salecli.core.decisions import Decisions
+from salecli.core.ports import Memory, Workspace
+from salecli.core.values import Auction, Bid, Task, Tests, Usage, Work
+from salecli.core.work import WorkLimits, work
+from salecli.errors import ModelError, PatchRefused, SaleError, SandboxError
+
+
+@dataclass(slots=True)
+class House:
+    """One pool, one workspace, one memory: sells tasks and has them done.
+
+    `memory` records and teaches; `refines` False keeps it from teaching in this run.
+    """
+
+    pool: Pool
+    workspace: Workspace
+    memory: Memory | None = None
+    decisions: Decisions = field(default_factory=Decisions)
+    limits: WorkLimits = field(default_factory=WorkLimits)
+    attempts: int = 2
+    seed: int = 0
+    refines: bool = True
+    dirty: int = 0
+    """Files the user had changed when the snapshot was made, for the record."""
+
+    def run(self, task: Task, run: str) -> Generator[events.Event, None, Auction]:
+        """Sell `task` and have it done; closing the generator cancels and cleans up.
+
+        Raises:
+            SaleError: a broken setup, before the first event.
+        """
+        before = self._before()
+        check_before(task, before)
+        remembered = self.memory.size() if self.memory is not None else 0
+        yield events.RunStarted(
+            task.id,
+            run=run,
+            details=task,
+            pool=self.pool.name,
+            prices=self.pool.prices,
+            weights=self.pool.weights,
+            plan_tokens=self.pool.plan_tokens,
+            seed=self.seed,
+            remembered=remembered,
+            dirty=self.dirty,
+        )
+        yield events.TestsBefore(task.id, before)
+        record = Round()
+        works: list[Work] = []
+        memory = self.memory if self.refines else None
+        try:
+            yield from hold(self.pool, task, memory, self.decisions, self.seed, record)
+            yield from self._works(task, record, before, works)
+        except SaleError as error:
+            yield events.RunFailed(task.id, error.message, error.hint)
+        auction = self._auction(task, run, record, works)
+        if record.winner:
+            yield from self._remember(auction)
+        best = next((one for one in works if one.solved), works[-1] if works else None)
+        yield events.RunEnded(
+            task.id,
+            solved=auction.solved,
+            agent=best.agent if best else "",
+            patch=best.patch if best else None,
+            tokens=auction.tokens,
+            usd=auction.usd,
+            usd_work=sum(_usd(one.agent, one.usage, auction.prices) for one in works),
+            usd_largest=auction.usd_largest,
+        )
+        return auction
+
+    def _before(self) -> Tests:
+        """The tests as they are before any patch."""
+        sandbox = self.workspace.open()
+        try:
+            return sandbox.test()
+        finally:
+            sandbox.close()
+
+    def _works(
+        self, task: Task, record: Round, before: Tests, works: list[Work]
+    ) -> Generator[events.Event, None, None]:
+        """The winner works; while the task is not solved and attempts are left, the next best bidder does."""
+        ranking = record.ranking(self.pool)
+        queue = [bid for bid in ranking if bid.agent == record.winner]
+        queue += [bid for bid in ranking if bid.agent != record.winner]
+        for attempt, bid in enumerate(queue[: self.attempts], 1):
+            yield events.WorkStarted(task.id, bid.agent, bid.refined, attempt)
+            done = yield from self._attempt(task, bid, before, attempt)
+            works.append(done)
+            if done.end == "sandbox died":
+                raise SandboxError(
+                    f"the sandbox went away while {bid.agent} worked: {done.note}",
+                    "`sale sandbox check` looks at the engine; then run the task again",
+                )
+            if done.solved:
+                return
+            yield from border(task, self.decisions)
+        if works and all(_never_worked(one) for one in works):
+            raise ModelError(
+                f"nobody could work: {works[-1].agent} ended with {works[-1].end} ({works[-1].note})",
+                "`sale models list` checks the pool; a task that is too long for it needs a larger context",
+            )
+
+    def _attempt(
+        self, task: Task, bid: Bid, before: Tests, attempt: int
+    ) -> Generator[events.Event, None, Work]:
+        sandbox = self.workspace.open()
+        try:
+            done = yield from work(
+                self.pool.agent(bid.agent),
+                task,
+                bid,
+                sandbox,
+                before,
+                self.limits,
+                self.decisions,
+                seed_for(self.seed, "attempt", attempt),
+            )
+        finally:
+            sandbox.close()
+        if done.patch is None or done.patch.empty:
+            return done if done.note else replace(done, note="nothing was changed")
+        try:
+            after = self.workspace.verify(done.patch)
+        except PatchRefused as error:
+            # The agent's patch is at fault, not the setup: the next bidder may do better.
+            return replace(done, end="patch refused", patch=None, note=error.message)
+        given = verdict.judge(before, after)
+        yield events.VerdictReached(task.id, bid.agent, given)
+        return replace(done, verdict=given, note="" if given.solved else given.reason)
+
+    def _auction(self, task: Task, run: str, record: Round, works: list[Work]) -> Auction:
+        tokens, usd = 0, 0.0
+        prices = self.pool.prices
+        for agent, usage in _spent(record, works):
+            tokens += usage.evaluated + usage.generated
+            usd += _usd(agent, usage, prices)
+        return Auction(
+            run=run,
+            task=task,
+            pool=self.pool.name,
+            pool_hash=self.pool.hash,
+            prompts_hash=self.pool.prompts_hash,
+            seed=self.seed,
+            prices=prices,
+            weights=self.pool.weights,
+            bids=tuple(record.bids),
+            marks=tuple(record.marks),
+            scores=tuple(record.scores),
+            provisional=record.provisional,
+            winner=record.winner,
+            winner_refined=record.refined,
+            override=record.override,
+            works=tuple(works),
+            tokens=tokens,
+            usd=usd,
+            usd_largest=_largest_alone(record, works, prices),
+        )
+
+    def _remember(self, auction: Auction) -> Generator[events.Event, None, None]:
+        if self.memory is None:
+            return
+        try:
+            number = self.memory.record(auction)
+        except SaleError as error:
+            # The patch exists and was verified: a memory that cannot be written must not take it away.
+            yield events.NotRemembered(auction.task.id, error.message)
+        else:
+            yield events.Remembered(auction.task.id, number)
+
+
+def _never_worked(done: Work) -> bool:
+    """Whether the model failed, and not the plan: it died, or had no room for a single step."""
+    return done.end == "model died" or (done.end == "context full" and not done.steps)
+
+
+def _spent(record: Round, works: list[Work]) -> list[tuple[str, Usage]]:
+    """(agent, usage) of everything that was generated or evaluated."""
+    return (
+        [(bid.agent, bid.usage) for bid in record.bids]
+        + [(mark.judge, mark.usage) for mark in record.marks]
+        + [(one.agent, one.usage) for one in works]
+    )
+
+
+def _usd(agent: str, usage: Usage, prices: Mapping[str, float]) -> float:
+    """What an agent's tokens cost; those that its prefix cache saved cost nothing."""
+    return (usage.evaluated + usage.generated) * prices[agent] / 1e6
+
+
+def _largest_alone(record: Round, works: list[Work], prices: dict[str, float]) -> float:
+    """USD that the dearest agent alone would have cost: its own bid and one work of the length seen."""
+    dearest = max(prices, key=lambda agent: prices[agent])
+    bid = next((bid for bid in record.bids if bid.agent == dearest and not bid.refined), None)
+    plan = bid.usage if bid else Usage()
+    done = works[-1].usage if works else Usage()
+    return _usd(dearest, plan, prices) + _usd(dearest, done, prices)

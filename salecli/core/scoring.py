@@ -1,0 +1,63 @@
+"""Cost minus value.
+
+c = p_i * |s| / (p_max * L)     in [0, 1]
+h = mean token entropy / ln(V)  in [0, 1]
+g_j = mark_j / 5                in [0, 1]
+score = w_c * c - (w_h * h + sum_j w_j * g_j), the lowest wins
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from salecli.core.values import Bid, Mark, Score, Weights
+
+TOP_MARK = 5
+
+
+def plain_cost(bid: Bid, prices: Mapping[str, float], plan_tokens: int) -> float:
+    """c: the plan's price as a share of the dearest agent's price for a plan of full length."""
+    dearest = max(prices.values())
+    if dearest <= 0:
+        return 0.0  # a pool of free models: length alone cannot be priced
+    return min(prices[bid.agent] * bid.tokens / (dearest * plan_tokens), 1.0)
+
+
+def plain_entropy(bid: Bid) -> float:
+    """h: mean token entropy as a share of the highest that the vocabulary allows."""
+    if bid.vocabulary < 2:
+        return 0.0
+    return min(max(bid.entropy / math.log(bid.vocabulary), 0.0), 1.0)
+
+
+def score(
+    bid: Bid, marks: Iterable[Mark], weights: Weights, prices: Mapping[str, float], plan_tokens: int
+) -> Score:
+    """One bid's score from the marks it was given; marks of judges without a weight do not count."""
+    jury = sum(weights.judges.get(mark.judge, 0.0) * mark.value / TOP_MARK for mark in marks)
+    return Score(
+        agent=bid.agent,
+        refined=bid.refined,
+        cost=weights.cost * plain_cost(bid, prices, plan_tokens),
+        entropy=weights.entropy * plain_entropy(bid),
+        jury=jury,
+    )
+
+
+def ranked(scores: Iterable[Score], prices: Mapping[str, float]) -> list[Score]:
+    """Scores, the winner first: lowest total, ties to the cheaper agent, then to pool order."""
+    order = {agent: place for place, agent in enumerate(prices)}
+    return sorted(scores, key=lambda one: (one.total, prices[one.agent], order[one.agent]))
+
+
+def final_bids(bids: Sequence[Bid], scores: Sequence[Score]) -> dict[str, Bid]:
+    """The bid that stands for each agent: its better-scoring one, where it made two."""
+    totals = {(one.agent, one.refined): one.total for one in scores}
+    standing: dict[str, Bid] = {}
+    for bid in bids:
+        now = standing.get(bid.agent)
+        key = (bid.agent, bid.refined)
+        if key in totals and (now is None or totals[key] < totals[(now.agent, now.refined)]):
+            standing[bid.agent] = bid
+    return standing

@@ -1,0 +1,31 @@
+"""What the tests of a fresh sandbox say of a patch, before against after."""
+
+from __future__ import annotations
+
+from salecli.core.observe import failure_note
+from salecli.core.values import Tests, Verdict
+
+
+def judge(before: Tests, after: Tests) -> Verdict:
+    """Solved where the original tests pass with the patch and none that passed before is lost."""
+    reason, solved = _say(before, after)
+    return Verdict(solved, reason, before, after)
+
+
+def _say(before: Tests, after: Tests) -> tuple[str, bool]:
+    if not after.ran or after.timed_out:
+        return failure_note(after), False
+    ended = {case.name: case.outcome for case in after.cases}
+    lost = [
+        case.name for case in before.cases if case.outcome == "passed" and ended.get(case.name) != "passed"
+    ]
+    if lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        return f"{lost[0]}{more} passed before, and no longer does", False
+    if not after.green:
+        return failure_note(after), False
+    if after.passed == 0:
+        return "no test ran", False
+    if before.green:
+        return f"all {after.passed} tests still pass; none failed before, so they say little", True
+    return f"{after.passed} of {len(after.cases)} tests pass", True

@@ -1,0 +1,231 @@
+"""The winner carries out its own plan, one action a turn, until the tests pass or a limit ends it.
+
+The transcript only grows, and what the model generated is kept as token ids: its prefix cache always hits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+
+from salecli.core import actions, events
+from salecli.core.agent import Agent, seed_for
+from salecli.core.decisions import Decisions
+from salecli.core.observe import failure_note, seen_command, seen_tests
+from salecli.core.ports import Sandbox
+from salecli.core.values import ActionKind, Bid, Step, Task, Tests, Token, Turn, Usage, Work, WorkEnd
+from salecli.errors import ContextFull, ModelError, ModelTimeout, PatchRefused, SandboxError
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLimits:
+    """When work ends without success."""
+
+    steps: int = 30
+    tokens: int = 16_000
+    """Generated tokens of all replies."""
+    seconds: float = 600.0
+    format_errors: int = 3
+    """Replies in a row without a valid action."""
+    repeats: int = 3
+    """Times that the very same action may come."""
+
+
+class _Over(Exception):
+    """The work has ended."""
+
+    def __init__(self, end: WorkEnd, reason: str = "") -> None:
+        super().__init__(reason)
+        self.end = end
+        self.reason = reason
+
+
+def work(
+    agent: Agent,
+    task: Task,
+    bid: Bid,
+    sandbox: Sandbox,
+    before: Tests,
+    limits: WorkLimits,
+    decisions: Decisions,
+    seed: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> Generator[events.Event, None, Work]:
+    """Let `agent` carry out `bid` in `sandbox`, and bring its patch out; the verdict is not given here.
+
+    An expected failure ends the work with its name; nothing is raised for it.
+    """
+    turns = list(agent.render("work", task, plan=bid.plan))
+    job = _Job(agent, task, sandbox, before, limits, decisions, seed, clock, clock() + limits.seconds, turns)
+    try:
+        yield from agent.load(task)
+        while True:
+            yield from job.step()
+    except _Over as over:
+        end, reason = over.end, over.reason
+    except ContextFull as error:
+        end, reason = "context full", error.message
+    except ModelTimeout as error:
+        end, reason = "time limit", error.message
+    except ModelError as error:
+        end, reason = "model died", error.message
+    except SandboxError as error:
+        end, reason = "sandbox died", error.message
+    patch = None
+    if end != "sandbox died":
+        try:
+            patch = sandbox.collect()
+            yield events.PatchMade(task.id, agent.name, patch)
+        except PatchRefused as error:
+            end, reason = "patch refused", error.message
+        except SandboxError as error:
+            end, reason = "sandbox died", error.message
+    yield events.WorkEnded(task.id, agent.name, end, reason, job.usage)
+    failing = job.tests is not None and not job.tests.green
+    return Work(
+        agent=agent.name,
+        refined=bid.refined,
+        end=end,
+        steps=tuple(job.steps),
+        usage=job.usage,
+        patch=patch,
+        note=failure_note(job.tests) if job.tests is not None and failing and not reason else reason,
+    )
+
+
+@dataclass(slots=True)
+class _Job:
+    """A work under way: what it works with, and what it has come to so far."""
+
+    agent: Agent
+    task: Task
+    sandbox: Sandbox
+    before: Tests
+    limits: WorkLimits
+    decisions: Decisions
+    seed: int
+    clock: Callable[[], float]
+    stop_at: float
+    turns: list[Turn]
+    steps: list[Step] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    tests: Tests | None = None
+    bad_replies: int = 0
+    seen: Counter[actions.Action] = field(default_factory=Counter)
+
+    def step(self) -> Generator[events.Event, None, None]:
+        """One turn: reply, action, observation. Raises _Over where it was the last."""
+        self._check_limits()
+        reply, usage = yield from self._reply()
+        self.usage += usage
+        kind: ActionKind = "none"
+        target, tests, over = "", None, None
+        try:
+            action = actions.parse(reply)
+        except actions.FormatError as error:
+            observation, over = self._bad_reply(usage, str(error))
+        else:
+            self.bad_replies = 0
+            kind, target = _named(action)
+            observation, tests = self._carry_out(action)
+            over = self._judge(action, tests)
+        for hint in self.decisions.hints():
+            observation += f"\nhint: {hint}"
+        self.steps.append(Step(len(self.steps) + 1, kind, target, reply, observation, tests, usage))
+        yield events.StepTaken(self.task.id, self.agent.name, self.steps[-1])
+        if over is not None:
+            raise over
+        self.turns += self.agent.profile.prompts.render("observe", observation=observation)
+
+    def _check_limits(self) -> None:
+        limits = self.limits
+        if len(self.steps) >= limits.steps:
+            raise _Over("step limit", f"{limits.steps} steps were taken")
+        if self.usage.generated >= limits.tokens:
+            raise _Over("token limit", f"{limits.tokens} tokens were generated")
+        if self.clock() >= self.stop_at:
+            raise _Over("time limit", f"{limits.seconds:g} s have passed")
+        if self.decisions.handed_over():
+            raise _Over("handed over", "the user asked for the next bidder")
+
+    def _reply(self) -> Generator[events.Event, None, tuple[str, Usage]]:
+        """The agent's next reply; its tokens become the transcript's last turn as they are."""
+        limits = replace(
+            self.agent.sampling,
+            max_tokens=min(self.agent.reply_tokens, self.limits.tokens - self.usage.generated),
+            seed=seed_for(self.seed, "work", self.agent.name, len(self.steps)),
+            deadline=max(self.stop_at - self.clock(), 1.0),
+        )
+        tokens: list[Token] = []
+        stream = self.agent.model.stream(self.turns, limits)
+        try:
+            while True:
+                token = next(stream)
+                tokens.append(token)
+                yield events.WorkToken(self.task.id, self.agent.name, token.text)
+        except StopIteration as stop:
+            usage: Usage = stop.value
+        finally:
+            stream.close()
+        begun = self.turns[-1].text
+        reply = begun + "".join(token.text for token in tokens)
+        # A reply that the template had begun is kept as text; any other as the tokens it was made of.
+        ids = () if begun else tuple(token.id for token in tokens)
+        self.turns[-1] = Turn("assistant", reply, ids)
+        return reply, usage
+
+    def _bad_reply(self, usage: Usage, message: str) -> tuple[str, _Over | None]:
+        """What a reply without a valid action leads to. Truncation is not a format error; both are named."""
+        self.bad_replies += 1
+        cut = usage.end == "length"
+        said = f"your reply was cut off after {usage.generated} tokens: answer shorter" if cut else message
+        if self.bad_replies < self.limits.format_errors:
+            return said, None
+        end: WorkEnd = "truncated" if cut else "format errors"
+        return said, _Over(end, f"{self.bad_replies} replies in a row without a valid action: {said}")
+
+    def _carry_out(self, action: actions.Action) -> tuple[str, Tests | None]:
+        """Do it in the sandbox: what the agent sees of it, and the test run that a change brings with it."""
+        profile = self.agent.profile
+        try:
+            match action:
+                case actions.Write(path, content):
+                    self.sandbox.write(path, content)
+                case actions.Edit(path, _):
+                    text = self.sandbox.read(path)
+                    if text is None:
+                        return f"there is no file {path}: use ```write for a new one", None
+                    self.sandbox.write(path, actions.edited(text, action))
+                case actions.Run(command):
+                    return seen_command(self.sandbox.run(command), profile.observation), None
+                case actions.Done():
+                    return "", None
+        except ValueError as error:  # an edit that does not fit, or a path that leaves the tree
+            return str(error), None
+        self.tests = self.sandbox.test()
+        return seen_tests(self.tests, profile.observation, profile.output), self.tests
+
+    def _judge(self, action: actions.Action, tests: Tests | None) -> _Over | None:
+        """Whether the work is over after `action`."""
+        self.seen[action] += 1
+        if isinstance(action, actions.Done):
+            return _Over("done")
+        if tests is not None and tests.green and not self.before.green:
+            return _Over("tests pass")
+        if self.seen[action] >= self.limits.repeats:
+            return _Over("repeated action", f"the same action came {self.limits.repeats} times")
+        return None
+
+
+def _named(action: actions.Action) -> tuple[ActionKind, str]:
+    match action:
+        case actions.Write(path, _):
+            return "write", path
+        case actions.Edit(path, _):
+            return "edit", path
+        case actions.Run(command):
+            return "run", command
+        case actions.Done():
+            return "done", ""

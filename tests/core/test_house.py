@@ -1,0 +1,187 @@
+"""A whole run in memory: auction, work, verdict, memory, events."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from salecli.core import events
+from salecli.core.house import House
+from salecli.core.values import Auction, Tests
+from salecli.core.work import WorkLimits
+from salecli.errors import SandboxError
+from tests.core.world import (
+    BAD,
+    GOOD,
+    TASK,
+    ListMemory,
+    ScriptedModel,
+    TreeSandbox,
+    TreeWorkspace,
+    digit,
+    only,
+    play,
+    pool,
+)
+
+MARKS = {"plan s": digit(5), "plan l": digit(2)}
+
+
+def house(s: list[str], large: list[str] | None = None, **options: object) -> House:
+    models = {
+        "s": ScriptedModel(["plan s", *s], MARKS),
+        "l": ScriptedModel(["plan l", *(large or [])], MARKS),
+    }
+    return House(pool(models), options.pop("workspace", None) or TreeWorkspace(), **options)  # type: ignore[arg-type]
+
+
+def run(one: House) -> tuple[list[object], Auction]:
+    seen, auction = play(one.run(TASK, "run1"))
+    assert isinstance(auction, Auction)
+    return seen, auction
+
+
+def test_solved_in_one_turn() -> None:
+    memory = ListMemory()
+    seen, auction = run(house([GOOD], memory=memory))
+    assert auction.solved
+    assert auction.works[0].end == "tests pass"
+    assert only(seen, events.VerdictReached)[0].verdict.reason == "2 of 2 tests pass"
+    assert memory.auctions == [auction]
+    kinds = [type(event) for event in seen]
+    assert kinds.index(events.Remembered) < kinds.index(events.RunEnded)
+    assert kinds[0] is events.RunStarted
+    assert kinds[-1] is events.RunEnded
+
+
+def test_a_second_turn_sees_what_failed_and_keeps_the_tokens() -> None:
+    one = house([BAD, GOOD])
+    _, auction = run(one)
+    assert auction.solved
+    assert len(auction.works[0].steps) == 2
+    model = one.pool.agent("s").model
+    assert isinstance(model, ScriptedModel)
+    first, second = model.asked[-2], model.asked[-1]
+    assert second[: len(first) - 1] == first[:-1]  # append-only
+    assert second[len(first) - 1].ids == tuple(range(len(BAD)))
+    assert "test_add: assert 1 == 2" in second[-2].text
+
+
+def test_the_next_bidder_tries_in_a_fresh_sandbox() -> None:
+    workspace = TreeWorkspace()
+    seen, auction = run(house([BAD] * 3, [GOOD], workspace=workspace))
+    assert [(work.agent, work.end, work.solved) for work in auction.works] == [
+        ("s", "repeated action", False),
+        ("l", "tests pass", True),
+    ]
+    assert auction.works[0].note == "test_add failed: assert 1 == 2"
+    assert len(workspace.opened) == 3
+    assert all(box.closed for box in workspace.opened)
+    assert [event.attempt for event in only(seen, events.WorkStarted)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("replies", "limits", "end"),
+    [
+        (["no action"] * 3, {}, "format errors"),
+        (["x" * 500] * 3, {}, "truncated"),
+        (["```run\nls\n```", "```run\nls -l\n```", GOOD], {"steps": 2}, "step limit"),
+        ([BAD, GOOD], {"tokens": 5}, "token limit"),
+        ([BAD, BAD, BAD], {}, "repeated action"),
+        (["```done\n```"], {}, "done"),
+        ([BAD, "DIE"], {}, "model died"),
+    ],
+)
+def test_every_ending_has_its_name(replies: list[str], limits: dict[str, int], end: str) -> None:
+    _, auction = run(house(replies, attempts=1, limits=WorkLimits(**limits)))
+    assert auction.works[0].end == end
+    assert not auction.solved
+    assert auction.works[0].note
+
+
+def test_time_is_limited() -> None:
+    _, auction = run(house([BAD, GOOD], attempts=1, limits=WorkLimits(seconds=0)))
+    assert auction.works[0].end == "time limit"
+
+
+def test_an_edit_that_does_not_fit_is_an_observation() -> None:
+    edit = "```edit add.py\n<<<<<<< SEARCH\nnothing\n=======\ngood\n>>>>>>> REPLACE\n```"
+    fits = edit.replace("nothing", "stub")
+    _, auction = run(house([edit, fits]))
+    assert auction.solved
+    assert "is not in add.py" in auction.works[0].steps[0].observation
+
+
+def test_a_dead_sandbox_is_never_the_agents_failure() -> None:
+    seen, auction = run(house([GOOD], workspace=TreeWorkspace(dies_at="write")))
+    assert auction.works[0].end == "sandbox died"
+    assert "went away" in only(seen, events.RunFailed)[0].reason
+    assert len(auction.works) == 1  # no attempt is burnt on a broken engine
+
+
+def test_tests_that_cannot_start_are_a_broken_setup() -> None:
+    class Broken(TreeWorkspace):
+        def open(self) -> TreeSandbox:
+            box = super().open()
+            box.test = lambda: Tests(127, (), "pytest: not found", ran=False)  # type: ignore[method-assign]
+            return box
+
+    with pytest.raises(SandboxError, match="pytest: not found"):
+        next(house([GOOD], workspace=Broken()).run(TASK, "run1"))
+
+
+def test_closing_cancels_and_cleans_up() -> None:
+    workspace = TreeWorkspace()
+    one = house([GOOD], workspace=workspace)
+    stream = one.run(TASK, "run1")
+    for event in stream:
+        if isinstance(event, events.WorkToken):
+            break
+    stream.close()
+    assert all(box.closed for box in workspace.opened)
+    model = one.pool.agent("s").model
+    assert isinstance(model, ScriptedModel)
+    assert model.closed == 1
+
+
+def test_a_memory_that_cannot_be_written_does_not_take_the_patch_away() -> None:
+    class Full(ListMemory):
+        def record(self, auction: Auction) -> int:
+            from salecli.errors import MemoryFault
+
+            raise MemoryFault("the disk is full")
+
+    seen, auction = run(house([GOOD], memory=Full()))
+    assert auction.solved
+    assert only(seen, events.NotRemembered)[0].reason == "the disk is full"
+    assert only(seen, events.RunEnded)[0].patch.diff
+
+
+def test_the_same_seed_gives_the_same_run_and_money_adds_up() -> None:
+    first, one = run(house([BAD, GOOD], seed=3))
+    second, two = run(house([BAD, GOOD], seed=3))
+    assert first == second
+    assert one == two
+    prices = one.prices
+    spent = sum(
+        (usage.evaluated + usage.generated) * prices[agent] / 1e6
+        for agent, usage in [(bid.agent, bid.usage) for bid in one.bids]
+        + [(mark.judge, mark.usage) for mark in one.marks]
+        + [(work.agent, work.usage) for work in one.works]
+    )
+    assert one.usd == pytest.approx(spent)
+    assert one.usd_largest > 0
+
+
+def test_every_event_survives_json() -> None:
+    seen, _ = run(house([BAD, GOOD], memory=ListMemory()))
+    for event in seen:
+        assert isinstance(event, events.Event)
+        record = json.loads(json.dumps({**events.to_dict(event), "_at": "2026-01-01"}))
+        assert events.from_dict(record) == event
+
+
+def test_unknown_events_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown event"):
+        events.from_dict({"event": "Nothing", "task": "t"})
