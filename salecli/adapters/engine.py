@@ -1,0 +1,134 @@
+"""The Docker engine: reached, its errors put into our words, containers of dead owners removed."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from salecli.adapters.owner import from_labels
+from salecli.errors import SandboxError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+def connect(timeout: float = 60) -> DockerClient:
+    """A client of the engine that DOCKER_HOST names, else of the local one.
+
+    Raises:
+        SandboxError: no engine answers, or this user may not speak to it.
+    """
+    import docker  # takes a fifth of a second, and only sandboxes need it
+    from docker.errors import DockerException
+
+    client = None
+    try:
+        client = docker.from_env(timeout=timeout)
+        client.ping()
+        return client
+    except (DockerException, OSError) as error:
+        said = str(error)
+        if client is not None:
+            client.close()
+    if "Permission denied" in said or "PermissionError" in said:
+        raise SandboxError(
+            "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, then log in again"
+        )
+    host = os.environ.get("DOCKER_HOST", "")
+    where = f" at DOCKER_HOST={host}" if host else ""
+    start = "start it: sudo systemctl start docker; or install it: sudo apt-get install docker.io"
+    raise SandboxError(
+        f"no Docker engine answers{where} ({_plainly(said)})",
+        f"unset DOCKER_HOST to use this machine's engine, or {start}" if host else start,
+    )
+
+
+def _plainly(said: str) -> str:
+    """What the innermost of nested errors says: docker-py shows their Python forms."""
+    quoted = re.findall(r"Error\(\d+, ['\"](.+?)['\"]\)", said)
+    return str(quoted[-1]) if quoted else said[:200]
+
+
+@contextmanager
+def speaking(what: str) -> Iterator[None]:
+    """Turn what docker-py raises into SandboxError: a dead engine, a container that has gone."""
+    from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except ImageNotFound as error:
+        name = str(error.explanation).rpartition(": ")[2]
+        raise SandboxError(
+            f"the sandbox image {name} is missing",
+            "sale sandbox build; one of your own is named by image under [sandbox] in sale.toml",
+        ) from error
+    except NotFound as error:
+        raise gone(what) from error
+    except APIError as error:
+        if error.status_code == 409 or "is not running" in str(error.explanation):
+            raise gone(what) from error
+        raise SandboxError(
+            f"the Docker engine could not {what}: {error.explanation}", "sale sandbox check"
+        ) from error
+    except (DockerException, RequestException, OSError) as error:
+        raise SandboxError(
+            f"the Docker engine does not answer any more (while trying to {what}: {str(error)[:200]})",
+            "sale sandbox check",
+        ) from error
+
+
+def gone(what: str) -> SandboxError:
+    """The error of a container that is not there any more."""
+    return SandboxError(
+        f"the sandbox's container has gone: it was removed or ended from outside (while trying to {what})",
+        "run it again; nothing of the repository was touched",
+    )
+
+
+def remove(client: DockerClient, name: str) -> bool:
+    """End and remove a container, and wait until it has gone; False where it could not be done from here."""
+    from docker.errors import APIError, DockerException, NotFound
+    from requests.exceptions import RequestException
+
+    try:
+        client.api.remove_container(name, force=True, v=True)
+    except NotFound:
+        return False
+    except APIError as error:
+        if error.status_code != 409:
+            return False
+        # It is being removed already: by its own end, or by another process.
+        for _ in range(100):
+            with suppress(NotFound):
+                client.api.inspect_container(name)
+                time.sleep(0.05)
+                continue
+            return True
+        return False
+    except (DockerException, RequestException, OSError):
+        return False
+    return True
+
+
+def reap(client: DockerClient, run: str | None = None) -> int:
+    """Remove containers whose owner is dead, and those of `run` where it is given; returns how many.
+
+    Those of other machines or process namespaces on the same engine are left until their lifetime is over.
+    """
+    removed = 0
+    with speaking("list containers"):
+        listed = client.api.containers(all=True, filters={"label": "sale"})
+    for found in listed:
+        labels = found.get("Labels") or {}
+        owner = from_labels(labels)
+        if owner is None:
+            continue
+        overdue = labels.get("sale.until", "").isdigit() and time.time() > int(labels["sale.until"]) + 60
+        if owner.alive() is False or overdue or (run is not None and labels["sale"] == run):
+            removed += remove(client, found["Id"])
+    return removed

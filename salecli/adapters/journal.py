@@ -1,0 +1,145 @@
+"""Run folders: every run's events as JSON lines, so that it can be shown, applied and played again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from salecli.core import events
+from salecli.errors import EnvironmentFault, UsageError
+
+JOURNAL = "journal.jsonl"
+ABOUT = "run.json"
+_STREAMED = (events.PlanToken, events.WorkToken)
+"""Events that come by the hundred: they wait for the next other event to be flushed."""
+
+
+def runs_folder() -> Path:
+    """Where runs are kept: the user's data folder (XDG_DATA_HOME honoured)."""
+    from platformdirs import user_data_path
+
+    return user_data_path("sale", appauthor=False) / "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's folder: its journal, its private object folder, what it was about."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def objects(self) -> Path:
+        """The private git object folder of the run's snapshot and patches."""
+        return self.folder / "objects"
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything happened in this run."""
+        journal = self.folder / JOURNAL
+        return journal.exists() and journal.stat().st_size > 0
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What was noted at the start: repository, issue, pool.
+
+        Raises:
+            UsageError: the run's folder holds no such note.
+        """
+        try:
+            about: dict[str, Any] = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"run {self.id} is damaged: {error}", "`sale solve` makes a new one") from error
+        return about
+
+    def note(self, **values: Any) -> None:
+        """Write down what the run is about."""
+        (self.folder / ABOUT).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+    def read(self) -> Iterator[events.Event]:
+        """The run's events in order; a last line that a killed process left unfinished is skipped."""
+        try:
+            lines = (self.folder / JOURNAL).read_bytes().splitlines()
+        except OSError as error:
+            raise UsageError(f"run {self.id} has no journal", "`sale solve` makes a new run") from error
+        for number, line in enumerate(lines, 1):
+            try:
+                yield events.from_dict(json.loads(line))
+            except ValueError as error:
+                if number == len(lines):
+                    return
+                raise UsageError(f"{self.folder / JOURNAL}, line {number}: {error}") from error
+
+    def last(self, kind: type[events.Event]) -> events.Event | None:
+        """The last event of a kind."""
+        found = None
+        for event in self.read():
+            if isinstance(event, kind):
+                found = event
+        return found
+
+
+class Journal:
+    """Appends a run's events to its journal, each with the time it was written."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._file: IO[str] = (run.folder / JOURNAL).open("a", encoding="utf-8", errors="surrogateescape")
+
+    def write(self, event: events.Event) -> None:
+        """Append one event."""
+        record = {**events.to_dict(event), "_at": round(time.time(), 3)}
+        self._file.write(json.dumps(record, separators=(",", ":"), default=str) + "\n")
+        if not isinstance(event, _STREAMED):
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._file.close()
+
+
+def new_run(folder: Path | None = None) -> Run:
+    """A fresh run folder with a short id of its own."""
+    parent = folder or runs_folder()
+    try:
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while True:
+            with suppress(FileExistsError):
+                made = parent / secrets.token_hex(3)
+                made.mkdir(mode=0o700)
+                (made / "objects").mkdir()
+                return Run(made)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"no run folder can be made in {parent}: {error.strerror}",
+            "set XDG_DATA_HOME to a writable folder",
+        ) from error
+
+
+def find_run(name: str, folder: Path | None = None) -> Run:
+    """The run whose id begins with `name`.
+
+    Raises:
+        UsageError: no such run, or several.
+    """
+    parent = folder or runs_folder()
+    known = sorted(path.name for path in parent.iterdir() if Run(path).begun) if parent.is_dir() else []
+    found = [one for one in known if name and one.startswith(name)]
+    if name in known:
+        found = [name]
+    if not found:
+        latest = sorted(known, key=lambda one: (parent / one / JOURNAL).stat().st_mtime)[-5:]
+        hint = f"the latest runs: {' '.join(reversed(latest))}" if latest else "`sale solve ISSUE` makes one"
+        raise UsageError(f"no run {name!r}", hint)
+    if len(found) > 1:
+        raise UsageError(f"{name!r} begins several runs: {' '.join(found)}", "name more of its id")
+    return Run(parent / found[0])

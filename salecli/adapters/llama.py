@@ -1,0 +1,320 @@
+"""A GGUF file as a model: the parent's side. The model itself lives in a process of its own.
+
+Threads: one job at a time per model; further calls wait. Errors name the file and say what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from salecli.adapters import gguf_header
+from salecli.adapters.llama_child import Child
+from salecli.adapters.residency import Residency
+from salecli.adapters.wire import Message
+from salecli.core.values import Choice, Limits, Loaded, Token, Turn, Usage
+from salecli.errors import ContextFull, ModelError, ModelTimeout
+
+_USAGE = ("prompt", "evaluated", "generated", "seconds", "end")
+CONTEXT = 8192
+"""Tokens of context where nobody asked for more or less, as far as the model was trained for it."""
+SMALL = 16 << 20
+"""Bytes of a file below which one thread is enough: two spend their time on meeting each other."""
+
+
+class LlamaModel:
+    """One GGUF file. Fits `salecli.core.ports.Model`; loaded at its first use, or by `load`."""
+
+    def __init__(
+        self,
+        file: str | os.PathLike[str],
+        *,
+        name: str = "",
+        context: int | None = None,
+        threads: int | None = None,
+        gpu_layers: int | None = None,
+        residency: Residency | None = None,
+    ) -> None:
+        """Nothing is read or started yet.
+
+        Args:
+            name: what messages call the model; the file's name by default.
+            context: tokens; by default 8,192, or what the model was trained for where that is less.
+            threads: by default one per physical core that this process may use.
+            gpu_layers: layers to put on a GPU; by default all where the installed llama.cpp can, else 0.
+            residency: the memory budget that it shares with other models; by default one of its own.
+        """
+        self.file = Path(file).absolute()
+        self.name = name or self.file.name
+        self._context = context
+        self._threads = threads
+        self._gpu_layers = gpu_layers
+        self._residency = residency or Residency()
+        self._child: Child | None = None
+        self._turn = threading.Lock()
+        self._holder: int | None = None
+
+    def __repr__(self) -> str:
+        return f"LlamaModel({str(self.file)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The model file."""
+        return self.file
+
+    @property
+    def vocabulary(self) -> int:
+        """Size of the vocabulary that entropies are over."""
+        return self.header.vocabulary
+
+    @property
+    def header(self) -> gguf_header.Header:
+        """What the file says of itself; ModelError where it is no whole text model."""
+        return gguf_header.read(self.file)
+
+    @property
+    def context(self) -> int:
+        """Tokens of context; ModelError where more are asked for than the model was trained for."""
+        trained = self.header.context
+        if self._context is None:
+            return min(CONTEXT, trained)
+        if not 1 <= self._context <= trained:
+            raise ModelError(
+                f"{self._label} was trained for a context of {trained} tokens, not of {self._context}",
+                f"set context = {trained} or less",
+            )
+        return self._context
+
+    @property
+    def bytes(self) -> int:
+        """Estimate of what the model takes when loaded."""
+        return self.header.estimate(self.context)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is resident now."""
+        return self._child is not None and not self._child.gone
+
+    @property
+    def pid(self) -> int | None:
+        """Id of the model's process, None while it is not loaded."""
+        child = self._child
+        return None if child is None else child.pid
+
+    @property
+    def _label(self) -> str:
+        return self.name if self.name == self.file.name else f"{self.name} ({self.file.name})"
+
+    def load(self) -> Loaded | None:
+        """Make the model resident; None where it already was."""
+        with self._job() as (_, loaded):
+            return loaded
+
+    def unload(self) -> None:
+        """End the model's process, which frees its memory; a job that runs fails. It loads again at need."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
+
+    def close(self) -> None:
+        """Unload, and give up the place in the memory budget."""
+        self.unload()
+        self._residency.leave(self)
+
+    def __enter__(self) -> LlamaModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
+        """Continue a chat token by token; closing the generator ends the model's work within half a second.
+
+        Thoughts are not yielded, but the usage's `generated` counts them.
+
+        Raises:
+            ContextFull: the prompt does not fit; ModelTimeout: `limits.deadline` seconds passed;
+            ModelError: the file is unusable, or the process ended.
+        """
+        until = None if limits.deadline is None else time.monotonic() + limits.deadline
+        with self._job(until) as (child, _):
+            # Only the time of the call itself is the parent's to watch; the rest goes to the process.
+            wishes = asdict(limits)
+            del wishes["deadline"]
+            job = child.begin({"do": "stream", "turns": _plain(turns), "limits": wishes})
+            with closing(self._replies(child, job, until)) as replies:
+                for message in replies:
+                    if message["kind"] == "end":
+                        return Usage(*(message[name] for name in _USAGE))
+                    for token in message["tokens"]:
+                        yield Token(*token)
+            raise AssertionError("unreachable: a job ends with `end` or an error")
+
+    def choose(
+        self, prefix: Sequence[Turn], endings: Sequence[Sequence[Turn]], options: Sequence[str]
+    ) -> list[Choice]:
+        """The next-token distribution over `options` after prefix + ending, for each ending.
+
+        The prefix is evaluated once, and an ending's distribution does not depend on the other endings.
+
+        Raises:
+            ModelError: an option is no single token, or what `stream` raises.
+        """
+        if not options or not all(endings):
+            raise ValueError("choose needs options, and endings of at least one turn")
+        if not endings:
+            return []
+        with self._job() as (child, _):
+            request = {
+                "do": "choose",
+                "prefix": _plain(prefix),
+                "endings": [_plain(ending) for ending in endings],
+                "options": list(options),
+            }
+            (end,) = self._replies(child, child.begin(request), None)
+            return [_choice(choice) for choice in end["choices"]]
+
+    @contextmanager
+    def _job(self, until: float | None = None) -> Iterator[tuple[Child, Loaded | None]]:
+        """The process, loaded and for this caller alone; with what was loaded for that."""
+        me = threading.get_ident()
+        if self._holder == me:
+            raise ModelError(
+                f"{self._label} is still streaming in this thread", "close the stream before the next call"
+            )
+        if not self._turn.acquire(timeout=-1 if until is None else max(0.0, until - time.monotonic())):
+            raise ModelTimeout(f"{self._label} was busy until the deadline", "allow more time, or fewer jobs")
+        self._holder = me
+        try:
+            size = self.bytes
+            left = None if until is None else max(0.0, until - time.monotonic())
+            with self._residency.use(self, size, left):
+                loaded = None if self.loaded else self._start(size, until)
+                child = self._child
+                if child is None:
+                    raise ModelError(f"{self._label} was closed while it was starting")
+                yield child, loaded
+        finally:
+            self._holder = None
+            self._turn.release()
+
+    def _start(self, size: int, until: float | None) -> Loaded:
+        """Start a process and load the file into it."""
+        began = time.monotonic()
+        child = self._child = Child(self._label)
+        try:
+            job = child.begin(
+                {
+                    "do": "load",
+                    "file": str(self.file),
+                    "context": self.context,
+                    "threads": self._threads or threads_for(self.header),
+                    "gpu_layers": self._gpu_layers,
+                }
+            )
+            (end,) = self._replies(child, job, until)
+        except BaseException:
+            self.close()
+            raise
+        seconds = time.monotonic() - began
+        return Loaded(str(self.file), size, self.context, end["vocabulary"], seconds)
+
+    def _replies(self, child: Child, job: int, until: float | None) -> Generator[Message, None, None]:
+        """A job's replies, the last one being its end; leaving early cancels the job."""
+        done = False
+        try:
+            while not done:
+                left = None if until is None else max(0.0, until - time.monotonic())
+                message = child.receive(job, left)
+                if message is None:
+                    raise ModelTimeout(
+                        f"{self._label} did not finish before the deadline",
+                        "allow more time, or a smaller model",
+                    )
+                done = message["kind"] in ("end", "refused")
+                if message["kind"] == "refused":
+                    raise self._refusal(message)
+                yield message
+        finally:
+            if not done and not child.gone:
+                child.cancel(job)
+
+    def _refusal(self, message: Message) -> ModelError:
+        """What the process refused, as an error to raise."""
+        reason = message.get("reason", "")
+        match message["error"]:
+            case "context":
+                by = "the prompt and the thoughts take" if message["thinking"] else "the prompt takes"
+                return ContextFull(
+                    f"{by} {message['tokens']} tokens, the context of {self._label} is {message['context']}",
+                    self._more_context(),
+                )
+            case "option":
+                return ModelError(
+                    f"{message['option']!r} is {message['tokens']} tokens for {self._label}, not one",
+                    "choose options that are single tokens, such as digits",
+                )
+            case "import":
+                return ModelError(
+                    f"llama-cpp-python cannot be loaded: {reason}", "install it: pip install llama-cpp-python"
+                )
+            case "vocabulary":
+                return ModelError(f"{self._label} cannot chat in ChatML: {reason}", "use a Qwen model")
+            case "load":
+                return ModelError(f"{self.file} cannot be loaded: {reason}", gguf_header.AGAIN)
+            case _:
+                return ModelError(f"{self._label}: {reason}", "try again, or use another model file")
+
+    def _more_context(self) -> str:
+        trained = self.header.context
+        if self.context < trained:
+            return f"set its context to more ({trained} is what it was trained for), or shorten the task"
+        return "shorten the task, or use a model that was trained for a larger context"
+
+
+def _plain(turns: Sequence[Turn]) -> list[list[object]]:
+    return [[turn.role, turn.text, list(turn.ids)] for turn in turns]
+
+
+def _choice(choice: Message) -> Choice:
+    shares = choice["shares"]
+    mass = sum(shares)
+    # Shares of exactly nothing say nothing: all options are alike then.
+    within = [share / mass for share in shares] if mass > 0 else [1 / len(shares)] * len(shares)
+    return Choice(tuple(within), mass, Usage(choice["prompt"], choice["evaluated"], 0, choice["seconds"]))
+
+
+def threads_for(header: gguf_header.Header) -> int:
+    """Threads that suit a model by default: one per core, and one alone for a tiny one."""
+    return 1 if header.bytes < SMALL else _cores()
+
+
+def _cores() -> int:
+    """Physical cores that this process may use: a second thread on a core slows llama.cpp down."""
+    if not hasattr(os, "sched_getaffinity"):
+        return max(1, (os.cpu_count() or 2) // 2)
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            cores.add(siblings.read_text())
+        except OSError:
+            cores.add(str(cpu))
+    return max(1, min(len(cores), _quota()))
+
+
+def _quota(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Whole cores that the container's CPU limit leaves, 0xFFFF where there is none."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((groups / name).read_text() for name in names).split()
+        except (OSError, ValueError):
+            continue
+        if quota.isdigit() and int(period):
+            return int(quota) // int(period)
+    return 0xFFFF

@@ -1,0 +1,317 @@
+"""The process that holds one model: reads requests from a pipe, answers on another, dies with its parent.
+
+Started by `llama_child.py` as `python -m salecli.adapters.llama_worker`. What llama.cpp prints goes to
+standard error, which the parent keeps in a file; neither end of the terminal is ever touched.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from salecli.adapters.chatml import Chat
+from salecli.adapters.wire import Broken, Message, Reader, Writer
+from salecli.core.values import Turn
+
+if TYPE_CHECKING:
+    from salecli.adapters.llama_native import Flag, Sequence0
+
+LATENCY = 0.010
+"""Seconds that a token may wait for company before it is sent."""
+
+
+class Refused(Exception):
+    """A request that cannot be met; `fields` go to the parent."""
+
+    def __init__(self, error: str, **fields: Any) -> None:
+        super().__init__(error)
+        self.fields = {"error": error, **fields}
+
+
+def main() -> None:
+    """Take the pipes over, then serve until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    requests, replies = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)  # whatever prints, prints into the parent's file
+    # When memory runs out, the kernel should end this process and not the tool.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")
+    inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    stop = Stop()
+    parent = os.getppid()
+    threading.Thread(target=_listen, args=(Reader(requests), inbox, stop, parent), daemon=True).start()
+    worker = Worker(Writer(replies), stop)
+    while True:
+        try:
+            worker.serve(inbox.get())
+        except Broken:
+            os._exit(0)
+
+
+class Stop:
+    """Which job the parent wants to end, and the flag that the computing side looks at."""
+
+    def __init__(self) -> None:
+        self.flag: Flag | None = None
+        self._lock = threading.Lock()
+        self._current = 0
+        self._cancelled = 0
+
+    def begin(self, job: int) -> None:
+        with self._lock:
+            self._current = job
+            self._raise()
+
+    def cancel(self, job: int) -> None:
+        with self._lock:
+            self._cancelled = max(self._cancelled, job)
+            self._raise()
+
+    def _raise(self) -> None:
+        if self.flag is not None:
+            self.flag.up = self._current <= self._cancelled
+
+
+def _listen(reader: Reader, inbox: queue.SimpleQueue[Message], stop: Stop, parent: int) -> None:
+    """Pass requests on; end the process, whatever it is doing, when the parent is gone.
+
+    Not by PR_SET_PDEATHSIG: that fires when the *thread* that started this process ends. The parent's id
+    is looked at too, because a forked copy of the parent may hold the pipe open.
+    """
+    while True:
+        try:
+            message = reader.receive(timeout=1.0)
+        except Broken:
+            os._exit(0)
+        if os.getppid() != parent:
+            os._exit(0)
+        if message is None:
+            continue
+        if message["do"] == "cancel":
+            stop.cancel(message["job"])
+        else:
+            inbox.put(message)
+
+
+class Worker:
+    """Does the jobs, one after the other."""
+
+    def __init__(self, replies: Writer, stop: Stop) -> None:
+        self._replies = replies
+        self._stop = stop
+        self._job = 0
+        self._sequence: Sequence0
+        self._chat: Chat
+        self._blocked = 0.0
+
+    def serve(self, request: Message) -> None:
+        """Do one job; its last reply is `end` or `refused`."""
+        self._job = request["job"]
+        self._stop.begin(self._job)
+        self._blocked = 0.0
+        began = time.monotonic()
+        try:
+            end = {"load": self._load, "stream": self._stream, "choose": self._choose}[request["do"]](request)
+        except Refused as refused:
+            self._send({"kind": "refused", **refused.fields})
+        else:
+            seconds = time.monotonic() - began - self._blocked
+            self._send({"kind": "end", "seconds": seconds, **end})
+
+    def _send(self, message: Message) -> None:
+        began = time.monotonic()
+        self._replies.send({"job": self._job, **message})
+        self._blocked += time.monotonic() - began
+
+    def _load(self, request: Message) -> Message:
+        try:
+            from salecli.adapters import llama_native as native
+        except (ImportError, OSError, RuntimeError) as error:
+            raise Refused("import", reason=str(error)) from error
+        native.start()
+        self._stop.flag = native.Flag()
+        try:
+            sequence = native.Sequence0(
+                request["file"],
+                request["context"],
+                request["threads"],
+                request["gpu_layers"],
+                self._stop.flag,
+            )
+        except native.NativeError as error:
+            raise Refused("load", reason=str(error)) from error
+        try:
+            self._chat = Chat.of(sequence.vocabulary)
+        except LookupError as error:
+            raise Refused("vocabulary", reason=str(error)) from error
+        self._sequence = sequence
+        return {"vocabulary": sequence.vocabulary.size}
+
+    def _stream(self, request: Message) -> Message:
+        from salecli.adapters import llama_native as native
+
+        limits = request["limits"]
+        prompt = self._chat.open(_turns(request["turns"]), thinking=limits["think"] > 0)
+        self._fits(len(prompt))
+        run = _Run(len(prompt))
+        sampler = native.Sampler(limits["temperature"], limits["top_p"], limits["top_k"], limits["seed"])
+        with sampler as chain:
+            try:
+                run.evaluated = self._sequence.evaluate(prompt)
+                run.end = self._generate(run, chain, limits)
+            except native.Cancelled:
+                run.end = "cancelled"
+            except native.NativeError as error:
+                raise Refused("native", reason=str(error)) from error
+            self._flush(run)
+        return {
+            "prompt": run.prompt,
+            "evaluated": run.evaluated,
+            "generated": run.generated + run.thoughts,
+            "end": run.end,
+        }
+
+    def _generate(self, run: _Run, chain: Any, limits: Message) -> str:
+        """Draw tokens until one ends the turn or a limit is reached; returns how it ended."""
+        sequence = self._sequence
+        vocabulary = sequence.vocabulary
+        if limits["max_tokens"] < 1:
+            return "length"
+        # Before the draw, because samplers abort on numbers that are none.
+        distribution = sequence.distribution()
+        token = sequence.draw(chain)
+        if limits["think"] > 0 and token == self._chat.think:
+            self._think(run, chain, token, limits["think"])
+            distribution = sequence.distribution()
+            token = sequence.draw(chain)
+        while not (vocabulary.ends(token) or token == self._chat.start):
+            run.generated += 1
+            text = run.decoder.decode(vocabulary.piece(token))
+            run.batch.append((token, text, distribution.entropy(), distribution.logprob(token)))
+            if time.monotonic() - run.sent > LATENCY and not run.decoder.getstate()[0]:
+                self._flush(run)
+            if run.generated == limits["max_tokens"] or len(sequence.held) == sequence.context:
+                return "length"
+            sequence.extend((token,))
+            distribution = sequence.distribution()
+            token = sequence.draw(chain)
+        return "stop"
+
+    def _think(self, run: _Run, chain: Any, token: int, most: int) -> None:
+        """Let the model think, at most `most` tokens, and end its think block."""
+        sequence = self._sequence
+        closing = self._chat.end_of_thought(cut=True)
+        while token != self._chat.unthink and not sequence.vocabulary.ends(token) and run.thoughts < most:
+            run.thoughts += 1
+            if len(sequence.held) + 1 + len(closing) >= sequence.context:
+                raise Refused(
+                    "context", tokens=run.prompt + run.thoughts, context=sequence.context, thinking=True
+                )
+            sequence.extend((token,))
+            token = sequence.draw(chain)
+        forced = self._chat.end_of_thought(cut=token != self._chat.unthink)
+        if len(sequence.held) + len(forced) > sequence.context:
+            raise Refused(
+                "context", tokens=run.prompt + run.thoughts, context=sequence.context, thinking=True
+            )
+        sequence.extend(forced)
+        run.prompt += len(forced)
+        run.evaluated += len(forced)
+
+    def _flush(self, run: _Run) -> None:
+        """Send the tokens that wait; a character left half at the end becomes a replacement mark."""
+        if run.end and (rest := run.decoder.decode(b"", final=True)) and run.batch:
+            token, text, entropy, logprob = run.batch[-1]
+            run.batch[-1] = (token, text + rest, entropy, logprob)
+        if run.batch:
+            self._send({"kind": "tokens", "tokens": run.batch})
+            run.batch = []
+        run.sent = time.monotonic()
+
+    def _choose(self, request: Message) -> Message:
+        from salecli.adapters import llama_native as native
+
+        chat = self._chat
+        options = []
+        for option in request["options"]:
+            ids = chat.text(option)
+            if len(ids) != 1:
+                raise Refused("option", option=option, tokens=len(ids))
+            options.append(ids[0])
+        prefix = chat.closed(_turns(request["prefix"]))
+        endings = [chat.open(_turns(ending)) for ending in request["endings"]]
+        self._fits(len(prefix) + max(map(len, endings)))
+        choices = []
+        try:
+            for ending in endings:
+                choices.append(self._ask(prefix, ending, options))
+        except native.Cancelled:
+            return {"choices": [], "end": "cancelled"}
+        except native.NativeError as error:
+            raise Refused("native", reason=str(error)) from error
+        return {"choices": choices, "end": "stop"}
+
+    def _ask(self, prefix: list[int], ending: list[int], options: list[int]) -> Message:
+        """The distribution over `options` after prefix + ending.
+
+        Always evaluated from the end of the prefix, also where the last ending began alike: so an
+        ending's distribution does not depend on what was asked before it.
+        """
+        began = time.monotonic()
+        sequence = self._sequence
+        left = sequence.keep(min(sequence.common(prefix), len(prefix)))
+        sequence.extend(prefix[left:])
+        sequence.extend(ending)
+        shares = sequence.distribution().shares(options)
+        return {
+            "shares": shares,
+            "prompt": len(prefix) + len(ending),
+            "evaluated": len(prefix) + len(ending) - left,
+            "seconds": time.monotonic() - began,
+        }
+
+    def _fits(self, tokens: int) -> None:
+        if tokens > self._sequence.context:
+            raise Refused("context", tokens=tokens, context=self._sequence.context, thinking=False)
+
+
+@dataclass
+class _Run:
+    """One generation on its way."""
+
+    prompt: int
+    evaluated: int = 0
+    generated: int = 0
+    thoughts: int = 0
+    end: str = ""
+    sent: float = 0.0
+    batch: list[tuple[int, str, float, float]] = field(default_factory=list)
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
+
+
+def _turns(turns: list[list[Any]]) -> list[Turn]:
+    return [Turn(role, text, tuple(ids)) for role, text, ids in turns]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException:
+        # A bug. Without the interpreter's own end, which would tear llama.cpp down under running threads.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(70)

@@ -1,0 +1,282 @@
+"""The sandbox with a real engine: what works in it, and that it stays usable whatever runs in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from salecli.adapters.container import SandboxLimits
+from salecli.adapters.docker import DockerSandbox, DockerWorkspace
+from salecli.adapters.engine import connect, reap
+from salecli.adapters.git import Repository
+from salecli.adapters.testing import PYTEST
+from salecli.core.values import Case
+from salecli.errors import PatchRefused, SandboxError
+from tests.adapters.sandboxes import CALC, FIXED, fingerprint, make
+
+pytestmark = pytest.mark.docker
+
+SMALL = SandboxLimits(seconds=20, memory=512 << 20, flood=4 << 20, output=2000)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[DockerWorkspace]:
+    repository = Repository(make(tmp_path / "calc", CALC))
+    run = f"test-{tmp_path.name}"
+    with repository.snapshot() as snapshot, DockerWorkspace(snapshot, PYTEST, run, SMALL) as opened:
+        yield opened
+    client = connect()
+    assert client.api.containers(all=True, filters={"label": f"sale={run}"}) == []
+    client.close()
+
+
+@pytest.fixture
+def sandbox(workspace: DockerWorkspace) -> Iterator[DockerSandbox]:
+    with workspace.open() as opened:
+        yield opened
+
+
+def test_work_from_red_to_green_and_out(
+    workspace: DockerWorkspace, sandbox: DockerSandbox, tmp_path: Path
+) -> None:
+    before = fingerprint(tmp_path / "calc")
+    tests = sandbox.test()
+    assert tests.cases == (Case("test_zero", "passed"), Case("test_add", "failed", "assert -1 == 3"))
+    assert (tests.green, tests.ran) == (False, True)
+    assert sandbox.read("calc.py") == CALC["calc.py"]
+    assert sandbox.read("missing.py") is None
+    sandbox.write("calc.py", FIXED)
+    sandbox.write("notes/ü 1.txt", "é\n")
+    assert sandbox.read("notes/ü 1.txt") == "é\n"
+    assert sandbox.test().green
+    done = sandbox.run("pwd; ls; echo out; echo err >&2; exit 3")
+    assert (done.exit_code, done.output) == (3, "/work\ncalc.py\nnotes\ntest_calc.py\nout\nerr\n")
+    patch = sandbox.collect()
+    assert [(c.path, c.status) for c in patch.changes] == [
+        ("calc.py", "modified"),
+        ("notes/ü 1.txt", "added"),
+    ]
+    verdict = workspace.verify(patch)
+    assert verdict.green
+    assert [case.name for case in verdict.cases] == ["test_zero", "test_add"]
+    assert fingerprint(tmp_path / "calc") == before
+    sandbox.close()
+    sandbox.close()
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/x", ".git/config", "", "a/../../b", "line\nbreak"])
+def test_paths_out_of_the_tree_are_value_errors(sandbox: DockerSandbox, path: str) -> None:
+    with pytest.raises(ValueError, match=r"path|character"):
+        sandbox.write(path, "x")
+    with pytest.raises(ValueError, match=r"path|character"):
+        sandbox.read(path)
+
+
+def test_its_walls(sandbox: DockerSandbox) -> None:
+    done = sandbox.run(
+        "id -u; ls /sys/class/net; touch /x; kill -9 1; grep CapEff /proc/self/status; env | grep -ci proxy"
+    )
+    lines = done.output.splitlines()
+    assert lines[:2] == ["1000", "lo"]
+    assert "Read-only file system" in lines[2]
+    assert "not permitted" in lines[3]
+    assert lines[4].endswith("0000000000000000")
+    assert lines[5] == "0"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "while :; do :; done",
+        "trap '' TERM INT HUP; sleep 1000 & wait",
+        "setsid sh -c 'while :; do sleep 1000; done'",
+        "b() { b | b & }; b; sleep 1000",
+    ],
+)
+def test_a_command_over_its_time_is_swept_and_the_sandbox_goes_on(
+    workspace: DockerWorkspace, command: str
+) -> None:
+    workspace.limits = SandboxLimits(seconds=1.5, memory=512 << 20, pids=64)
+    with workspace.open() as sandbox:
+        done = sandbox.run(command)
+        assert (done.timed_out, done.exit_code) == (True, 124)
+        left = sandbox.run(
+            "for p in /proc/[0-9]*; do grep -l '^Uid:.1000' $p/status; done 2>/dev/null | wc -l"
+        )
+        # The shells around that very command, and its parts.
+        assert int(left.output) <= 6
+
+
+def test_what_a_command_leaves_running_ends_with_it(sandbox: DockerSandbox) -> None:
+    started = time.monotonic()
+    assert sandbox.run("(setsid sleep 1000 &); echo done").output == "done\n"
+    assert sandbox.run("kill -9 $PPID; setsid sleep 1000").exit_code == 137
+    assert sandbox.run("grep -l sleep /proc/[0-9]*/comm || echo none").output == "none\n"
+    assert time.monotonic() - started < SMALL.seconds
+
+
+def test_output_keeps_head_and_tail_and_a_flood_is_ended(sandbox: DockerSandbox) -> None:
+    done = sandbox.run("echo first; head -c 100000 /dev/zero | tr '\\0' x; echo last")
+    assert done.output.startswith("first\nxxx")
+    assert done.output.endswith("xxxlast\n")
+    assert done.cut == 100_011 - 2000
+    assert f"[{done.cut} bytes left out]" in done.output
+    flood = sandbox.run("yes")
+    assert (flood.exit_code, flood.timed_out) == (137, False)
+    assert "more than 4 MiB" in flood.output
+    assert sandbox.run("echo \xff; printf '\\377'").output == "\xff\n\ufffd"
+
+
+def test_long_commands_empty_input_and_odd_exits(sandbox: DockerSandbox) -> None:
+    assert sandbox.run(f"echo {'a' * 300_000} | wc -c").output == "300001\n"
+    assert sandbox.run("cat; echo end").output == "end\n"
+    assert sandbox.run("no-such-program").exit_code == 127
+    assert sandbox.run("kill -9 $$").exit_code == 137
+    assert sandbox.run("true").exit_code == 0
+
+
+def test_memory_is_bounded_and_said(sandbox: DockerSandbox) -> None:
+    done = sandbox.run("python3 -c 'x = bytearray(2 << 30)'")
+    assert (done.exit_code, done.out_of_memory) == (137, True)
+    assert not sandbox.run("kill -9 $$").out_of_memory
+    full = sandbox.run("head -c 2000000000 /dev/zero >big")
+    assert "No space left" in full.output
+    with pytest.raises(ValueError, match="No space left"):
+        sandbox.write("other.txt", "x" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("ln -s /etc/passwd link", "outside of the tree"),
+        ("mkdir -p sub/.Git; touch sub/.Git/config", "into .git"),
+        ("mkfifo pipe", "FIFO"),
+        ("touch $'a\\nb'", "control character"),
+        ("touch CALC.py", "one name"),
+    ],
+)
+def test_bad_trees_are_refused(sandbox: DockerSandbox, command: str, reason: str) -> None:
+    assert sandbox.run(command).exit_code == 0
+    with pytest.raises(PatchRefused, match=reason):
+        sandbox.collect()
+
+
+def test_an_unreadable_and_a_setuid_file_come_out_plain(sandbox: DockerSandbox) -> None:
+    sandbox.run(
+        "chmod 0 calc.py; mkdir d; echo x >d/x; chmod 0 d; cp /bin/true t; chmod 4755 t; ln t u; mkdir e"
+    )
+    changes = {change.path: change.flags for change in sandbox.collect().changes}
+    assert changes == {"d/x": (), "t": ("executable", "binary"), "u": ("executable", "binary")}
+
+
+@pytest.mark.parametrize("end", ["remove", "kill"])
+def test_a_container_that_goes_away_midway_is_an_error_not_an_observation(
+    sandbox: DockerSandbox, end: str, later: Callable[[str, str], None]
+) -> None:
+    later(end, sandbox._container.id)
+    with pytest.raises(SandboxError, match="gone"):
+        sandbox.run("sleep 4; echo still here")
+    with pytest.raises(SandboxError):
+        sandbox.test()
+
+
+@pytest.fixture
+def later() -> Iterator[Callable[[str, str], None]]:
+    """Does something to a container half a second from now, from another process."""
+    started: list[subprocess.Popen[bytes]] = []
+    script = (
+        "import sys, time, docker\ntime.sleep(0.5)\nc = docker.from_env().containers.get(sys.argv[2])\n"
+        "c.remove(force=True) if sys.argv[1] == 'remove' else getattr(c, sys.argv[1])()\n"
+    )
+
+    def start(what: str, container: str) -> None:
+        started.append(subprocess.Popen([sys.executable, "-c", script, what, container]))
+
+    yield start
+    for process in started:
+        assert process.wait(30) == 0
+
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from salecli.adapters.docker import DockerWorkspace
+from salecli.adapters.git import Repository
+snapshot = Repository(Path(sys.argv[1])).snapshot()
+workspace = DockerWorkspace(snapshot, "python3 -m pytest -q", sys.argv[2])
+sandbox = workspace.open()
+print(sandbox._container.id, snapshot.store.folder, flush=True)
+sandbox.run("sleep 1000")
+"""
+
+
+def test_a_killed_owner_takes_its_container_along(tmp_path: Path) -> None:
+    folder = make(tmp_path / "calc", CALC)
+    before = fingerprint(folder)
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(folder), "test-owner"], stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    name, private = owner.stdout.readline().decode().split()
+    client = connect()
+    try:
+        assert client.containers.get(name).status == "running"
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
+        until = time.monotonic() + 10
+        while client.api.containers(all=True, filters={"id": name}) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert client.api.containers(all=True, filters={"id": name}) == []
+        assert fingerprint(folder) == before
+        with Repository(folder).snapshot() as snapshot:
+            assert not Path(private).exists(), "the next snapshot removes what the dead owner left"
+            assert snapshot.store.folder.exists()
+    finally:
+        client.close()
+
+
+def test_reaping_takes_the_containers_of_dead_owners_alone(
+    workspace: DockerWorkspace, sandbox: DockerSandbox
+) -> None:
+    client = workspace.client
+    owner = dict(client.containers.get(sandbox._container.id).labels)
+    assert owner["sale"] == workspace.run
+    dead = client.api.create_container(
+        workspace.image, ["sleep", "60"], labels={**owner, "sale": "dead", "sale.started": "1"}
+    )["Id"]
+    foreign = client.api.create_container(
+        workspace.image, ["sleep", "60"], labels={**owner, "sale.boot": "elsewhere"}
+    )["Id"]
+    try:
+        reap(client)
+        left = {found["Id"] for found in client.api.containers(all=True, filters={"label": "sale"})}
+        assert dead not in left
+        assert {foreign, sandbox._container.id} <= left
+    finally:
+        client.api.remove_container(foreign, force=True)
+
+
+def test_a_missing_image_says_what_to_type(workspace: DockerWorkspace) -> None:
+    with pytest.raises(SandboxError, match="sale-no-such-image:1 is missing") as caught:
+        DockerWorkspace(workspace.snapshot, PYTEST, "none", image="sale-no-such-image:1")
+    assert caught.value.hint.startswith("sale sandbox build")
+
+
+def test_no_engine_says_what_to_do(tmp_path: Path) -> None:
+    """In a process of its own: docker-py leaves the socket open that it could not connect."""
+    script = (
+        "from salecli.adapters.engine import connect\nfrom salecli.errors import SandboxError\n"
+        "try:\n    connect()\nexcept SandboxError as error:\n"
+        "    print(error.message, error.hint, sep='\\n')\n"
+    )
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    message, hint = done.stdout.splitlines()
+    assert message.startswith("no Docker engine answers")
+    assert "docker" in hint
