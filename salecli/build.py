@@ -1,0 +1,170 @@
+"""Settings to House: the one module that knows both the core and the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from salecli import resources
+from salecli.adapters.container import SandboxLimits
+from salecli.adapters.docker import DockerWorkspace
+from salecli.adapters.embedder import MiniLM
+from salecli.adapters.engine import connect
+from salecli.adapters.git import Repository, Snapshot
+from salecli.adapters.journal import Run
+from salecli.adapters.llama import LlamaModel
+from salecli.adapters.residency import Residency, free_memory
+from salecli.adapters.sqlite import SqliteMemory
+from salecli.adapters.testing import detect_test_command
+from salecli.config import Settings, size
+from salecli.core.agent import Agent, Pool, Profile
+from salecli.core.decisions import Decisions
+from salecli.core.house import House
+from salecli.core.prompts import Templates
+from salecli.core.tasks import make_task
+from salecli.core.values import Task
+from salecli.core.work import WorkLimits
+from salecli.errors import ModelError, RepositoryError
+from salecli.pool import PoolSpec, load_pool
+
+__all__ = ["Built", "House", "Task", "house", "market"]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A house on one snapshot of a repository, and how to make tasks for it."""
+
+    house: House
+    repository: Repository
+    snapshot: Snapshot
+    test_command: str
+
+    def task(self, text: str, name: str) -> Task:
+        """The task that an issue's text describes; `name` is its title where it has no heading."""
+        return make_task(
+            text,
+            name,
+            self.repository.name,
+            self.snapshot.tree,
+            self.snapshot.files,
+            self.snapshot.read,
+            self.test_command,
+        )
+
+
+@contextmanager
+def house(settings: Settings, repository: Repository, run: Run, decisions: Decisions) -> Iterator[Built]:
+    """Everything that one run needs, checked before anything is loaded, closed at the end.
+
+    Raises:
+        SaleError: what is wrong, and what to type next.
+    """
+    with ExitStack() as stack:
+        spec = load_pool(settings.pool, settings.models.folder)
+        override = decisions.overridden()
+        if override is not None:
+            spec.agent(override.agent)
+        pool = stack.enter_context(market(settings, spec))
+        # What may be missing is asked for first: nothing is started or copied in vain.
+        client = connect()
+        stack.callback(client.close)
+        embedder = MiniLM()
+        stack.callback(embedder.close)
+        memory = SqliteMemory(settings.memory.path, embedder, pool.hash, pool.prompts_hash)
+        if memory.fault is not None:
+            raise memory.fault
+        # It loads in the background, and is wanted when the first bids are marked.
+        embedder.preload()
+        snapshot = stack.enter_context(repository.snapshot(run.objects))
+        stack.callback(snapshot.tar.unlink, missing_ok=True)
+        command = settings.test_command or detect_test_command(snapshot.files, snapshot.read)
+        if not command:
+            raise RepositoryError(
+                f"{repository.name} has no tests that sale can find",
+                'add tests, or say how to run them: --test-cmd "make test", or test_command in sale.toml',
+            )
+        workspace = stack.enter_context(
+            DockerWorkspace(
+                snapshot, command, run.id, sandbox_limits(settings), settings.sandbox.image, client
+            )
+        )
+        built = House(
+            pool=pool,
+            workspace=workspace,
+            memory=memory,
+            decisions=decisions,
+            limits=WorkLimits(
+                steps=min(settings.work.steps, spec.limits.steps or settings.work.steps),
+                tokens=settings.work.tokens,
+                seconds=settings.work.seconds,
+            ),
+            attempts=settings.attempts,
+            seed=settings.seed,
+            refines=settings.refine,
+            dirty=len(snapshot.dirty),
+        )
+        yield Built(built, repository, snapshot, command)
+
+
+@contextmanager
+def market(settings: Settings, spec: PoolSpec) -> Iterator[Pool]:
+    """The pool's agents with their models, which share one memory budget; closed at the end.
+
+    Raises:
+        ModelError: a model file is missing or is no whole text model.
+    """
+    templates = Templates(resources.templates(spec.prompt_folder()))
+    shown = spec.prompts
+    profile = Profile(templates, shown.files, shown.named, shown.observation, shown.output, shown.pairs)
+    with Residency(settings.models.budget_bytes(free_memory())) as residency:
+        agents = []
+        for one in spec.agents:
+            model = LlamaModel(
+                one.path,
+                name=one.name,
+                context=one.context,
+                threads=settings.models.threads or None,
+                gpu_layers=None if settings.models.gpu_layers < 0 else settings.models.gpu_layers,
+                residency=residency,
+            )
+            try:
+                model.context  # noqa: B018 - reads the header, and checks the context against it
+            except ModelError as error:
+                raise ModelError(
+                    f"agent {one.name} of pool {spec.name}: {error.message}", error.hint
+                ) from error
+            agents.append(
+                Agent(
+                    name=one.name,
+                    price=one.price,
+                    model=model,
+                    profile=profile,
+                    sampling=spec.limits_of(one),
+                    plan_tokens=spec.plan_tokens,
+                    reply_tokens=spec.limits.reply_tokens,
+                )
+            )
+        yield Pool(
+            name=spec.name,
+            agents=tuple(agents),
+            weights=spec.market_weights(settings.thrift),
+            plan_tokens=spec.plan_tokens,
+            hash=spec.hash(),
+            prompts_hash=templates.hash,
+            at_once=spec.at_once,
+            pairs=settings.memory.k,
+        )
+
+
+def sandbox_limits(settings: Settings) -> SandboxLimits:
+    """What one sandbox may use."""
+    chosen = settings.sandbox
+    return SandboxLimits(
+        seconds=chosen.command_seconds,
+        memory=size(chosen.memory),
+        cpus=chosen.cpus,
+        pids=chosen.pids,
+        output=chosen.output_bytes,
+        tree=size(chosen.size),
+    )

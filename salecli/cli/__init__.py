@@ -1,0 +1,159 @@
+"""`sale` on the command line: the table of commands, and how every run of them ends.
+
+A command is a module of this package with a Typer `app`; it is imported when it is called, never before, so
+that `sale --help` costs no more than Typer itself. Its first help line stands in COMMANDS; a test keeps the
+two equal.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from salecli import __version__
+from salecli.cli.exits import Exit, code_of
+from salecli.errors import SaleError, UsageError
+
+if TYPE_CHECKING:  # Typer's own types have no public address.
+    from typer._click import Command, Context, HelpFormatter
+
+COMMANDS = {
+    "solve": "Sell a task to the agents of a pool and print the patch that passes the tests.",
+    "show": "Show a finished run: bids, marks, steps, verdict and patch.",
+    "apply": "Apply the patch of a finished run to your repository, and say how to take it back.",
+    "memory": "Look into the memory of past auctions.",
+    "models": "List the models of a pool.",
+    "sandbox": "Build, check and clean up the sandbox.",
+    "practice": "Practice tasks: make repositories, measure the pool, train it.",
+    "doctor": "Check that everything sale needs is there, and say what to type where it is not.",
+    "init": "Write a sale.toml with every setting and its default.",
+}
+
+_EPILOG = """\b
+Example:
+  sale practice new shop --level 2 --seed 7
+  cd shop && sale solve issue.md | git apply
+
+Exit codes: 0 solved, 1 not solved, 2 usage or configuration, 3 environment, 130 interrupted.
+"""
+
+
+class _Commands(TyperGroup):
+    """The table of commands; a command's module is imported when the command is called."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"salecli.cli.{cmd_name}")
+        part: typer.Typer = module.app
+        # Plain help: it is fast, and it looks the same in a terminal, a pipe and a log.
+        part._add_completion, part.rich_markup_mode = False, None
+        command = get_command(part)
+        command.name = cmd_name
+        for inner in command.commands.values() if isinstance(command, TyperGroup) else ():
+            # In a group's list each command is said in full, not cut to the width.
+            inner.short_help = inner.short_help or (inner.help or "").strip().partition("\n")[0]
+        return command
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            known = f"the commands are {', '.join(COMMANDS)}"
+            raise UsageError(
+                f"there is no command {args[0]!r}", f"did you mean `sale {near[0]}`?" if near else known
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+app = typer.Typer(
+    cls=_Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"sale {__version__}")
+        raise typer.Exit(Exit.SOLVED)
+
+
+@app.callback(invoke_without_command=True)
+def sale(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Four local models bid for a coding task; the winner works in a sandbox until the tests pass."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        typer.echo("\nsale: the screen is not there yet; name a command, for example `sale solve`", err=True)
+        raise typer.Exit(Exit.USAGE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `sale` with `arguments` (those of the process where None) and return the exit code.
+
+    An expected failure is one message and a hint on stderr; a bug is a traceback.
+    """
+    from salecli.cli.interrupts import Terminated, interrupts
+
+    try:
+        with interrupts():
+            ended = get_command(app).main(
+                None if arguments is None else list(arguments), prog_name="sale", standalone_mode=False
+            )
+            sys.stdout.flush()
+        if ended == Exit.INTERRUPTED:  # Typer turns KeyboardInterrupt into this
+            return _fail("interrupted", "", Exit.INTERRUPTED)
+        return int(ended) if isinstance(ended, int) else Exit.SOLVED
+    except SaleError as error:
+        return _fail(error.message, error.hint, code_of(error))
+    except typer.TyperException as error:  # a usage error that Typer itself found
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: its message is its help
+            typer.echo(error.format_message(), err=True)
+            return Exit.USAGE
+        return _fail(error.format_message(), _usage_hint(error), Exit.USAGE)
+    except (KeyboardInterrupt, typer.Abort):  # before a command began, or at a question
+        return _fail("interrupted", "", Exit.INTERRUPTED)
+    except Terminated:
+        return _fail("terminated", "", Exit.TERMINATED)
+    except BrokenPipeError:
+        return _gone()
+
+
+def _usage_hint(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"try `{context.command_path} --help`" if context is not None else ""
+
+
+def _fail(message: str, hint: str, code: Exit) -> Exit:
+    from salecli.cli.output import Output
+
+    Output().failure(message, hint)
+    return code
+
+
+def _gone() -> Exit:
+    """Whoever read stdout has stopped: not an error of ours, and nothing to say."""
+    from salecli.cli.output import discard
+
+    discard(sys.stdout)
+    return Exit.SOLVED

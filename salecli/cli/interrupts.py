@@ -1,0 +1,60 @@
+"""Ctrl-C, SIGTERM and a closed terminal: the first ends the run in order, a second Ctrl-C ends it at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from salecli.cli.exits import Exit
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP arrived; every `finally` on the way out still runs."""
+
+
+@contextmanager
+def interrupts() -> Iterator[None]:
+    """Turn signals into exceptions for the length of a run; outside of the main thread nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            _at_once()
+        pressed = True
+        raise KeyboardInterrupt
+
+    def on_terminate(number: int, frame: FrameType | None) -> None:
+        # Cleaning up must not itself be cut short by a repeated signal.
+        signal.signal(number, signal.SIG_IGN)
+        raise Terminated
+
+    wanted = {signal.SIGINT: on_interrupt, signal.SIGTERM: on_terminate}
+    if hasattr(signal, "SIGHUP"):
+        wanted[signal.SIGHUP] = on_terminate
+    # A signal that the parent told us to ignore (nohup, a job of a script) stays ignored.
+    before = {
+        number: signal.signal(number, answer)
+        for number, answer in wanted.items()
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, answer in before.items():
+            signal.signal(number, answer)
+
+
+def _at_once() -> None:
+    """Leave without cleaning up: children end with us, containers are reaped by the next run."""
+    if sys.stderr.isatty():
+        os.write(2, b"\x1b[?25h\n")  # a progress display may have hidden the cursor
+    os._exit(Exit.INTERRUPTED)

@@ -1,0 +1,154 @@
+"""`sale practice`: make practice repositories, measure the pool on held-out tasks, train it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from salecli.cli.output import Output
+from salecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from salecli.practice.evaluate import Contestant, Refined, Row
+
+app = typer.Typer(
+    help="Practice tasks: make repositories, measure the pool, train it.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_EPILOG_NEW = "\b\nExample:\n  sale practice new shop --level 2 --seed 7\n  cd shop && sale solve issue.md"
+_EPILOG_EVAL = "\b\nExample:\n  sale practice eval --tasks 10\n  sale practice eval --json > practice.jsonl"
+_EPILOG_TRAIN = (
+    "\b\nExample:\n  sale practice train --out trained --minutes 60\n"
+    "  sale practice train --out trained --minutes 2 --agents xs"
+)
+
+
+@app.command(epilog=_EPILOG_NEW)
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    level: Annotated[
+        int, typer.Option(min=1, max=5, help="1: one or two common steps; 5: up to seven, rare ones.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same level and seed make the same task.")] = 0,
+) -> None:
+    """Write a held-out practice task as a git repository with code, tests and issue.md."""
+    from salecli.practice import repository
+    from salecli.practice.curriculum import practice
+
+    made = practice(level, seed)
+    commit = repository.write(made, folder)
+    output = Output()
+    output.story(f"{made.title}: level {level}, seed {seed}, commit {commit[:10]}")
+    output.story(f"next: cd {folder} && sale solve issue.md")
+
+
+@app.command("eval", epilog=_EPILOG_EVAL)
+def evaluate(
+    pool: Annotated[str, typer.Option(help="A pool's name or file.")] = "practice",
+    tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks per level.")] = 40,
+    refinements: Annotated[
+        int, typer.Option(min=0, help="Tasks on which refinement is measured, of each kind; 0 leaves it out.")
+    ] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
+) -> None:
+    """Measure every agent of a pool on held-out tasks: plans, marks, work, refinement."""
+    output = Output(lines=as_json)
+    rows: list[Row] = []
+    refined: list[Refined] = []
+    for contestant in _contestants(pool):
+        _measure(contestant, tasks, refinements, output, as_json, rows, refined)
+    if as_json:
+        return
+    headers = ("agent", "level", "exact plans", "plan tokens", "mark error", "solved at once", "solved")
+    output.table(headers, [_cells(row) for row in rows], headers[1:])
+    if refined:
+        output.result("")
+        about = ("agent", "steps", "exact before", "exact after")
+        output.table(
+            about,
+            [(one.agent, one.about, _share(one.before), _share(one.after)) for one in refined],
+            about[2:],
+            title="Refinement after reading two similar past tasks:",
+        )
+
+
+def _measure(
+    contestant: Contestant,
+    tasks: int,
+    refinements: int,
+    output: Output,
+    as_json: bool,
+    rows: list[Row],
+    refined: list[Refined],
+) -> None:
+    from dataclasses import asdict
+
+    from salecli.practice.evaluate import measure, measure_refinement
+
+    def record(kind: str, one: Any) -> None:
+        if as_json:
+            output.record({"kind": kind, **asdict(one)})
+
+    for row in measure(contestant, tasks):
+        rows.append(row)
+        record("level", row)
+        output.story(f"{row.agent} level {row.level}: {_share(row.solved)} solved")
+    if refinements:
+        for one in measure_refinement(contestant, refinements):
+            refined.append(one)
+            record("refinement", one)
+
+
+def _contestants(name: str) -> Iterator[Contestant]:
+    """The pool's agents, each loaded while it is measured."""
+    from salecli.adapters.llama import LlamaModel
+    from salecli.pool import load_pool
+    from salecli.practice.evaluate import Contestant
+
+    spec = load_pool(name)
+    for agent in spec.agents:
+        with closing(LlamaModel(agent.path, name=agent.name, context=agent.context)) as model:
+            yield Contestant(agent.name, model, spec.limits_of(agent))
+
+
+def _cells(row: Row) -> tuple[object, ...]:
+    return (
+        row.agent,
+        row.level,
+        _share(row.exact),
+        f"{row.tokens:.0f}",
+        f"{row.mark_error:.2f}",
+        _share(row.first),
+        _share(row.solved),
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+@app.command(epilog=_EPILOG_TRAIN)
+def train(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the GGUF files go.")],
+    minutes: Annotated[float, typer.Option(min=0.05, help="Wall-clock minutes of the whole training.")],
+    agents: Annotated[str, typer.Option(help="Which agents, separated by commas.")] = "xs,s,m,l",
+    seed: Annotated[int, typer.Option(help="Of the weights and the tasks.")] = 1,
+) -> None:
+    """Train the practice pool from nothing (needs the extra: pip install 'sale[train]')."""
+    from salecli.practice.train import AGENTS, train_pool
+
+    chosen = [name.strip() for name in agents.split(",") if name.strip()]
+    strange = [name for name in chosen if name not in AGENTS]
+    if strange or not chosen or len(set(chosen)) < len(chosen):
+        raise UsageError(
+            f"--agents {agents!r} is no list of agents", f"choose from {','.join(AGENTS)}, each once"
+        )
+    train_pool(chosen, out, minutes, seed)
+    output = Output()
+    for name in chosen:
+        output.result(str(out / f"practice-{name}.gguf"))

@@ -1,0 +1,298 @@
+"""The story of a run on stderr: bids, refinements, steps, verdict, money. Fed by events alone."""
+
+from __future__ import annotations
+
+import math
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+from salecli.cli.output import Output
+from salecli.core import events
+from salecli.core.board import Board, Key
+from salecli.core.values import Tests
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+_NARROW = 80
+"""Columns below which agents become rows."""
+
+
+class Story:
+    """Tells each event as it comes: plain lines, and on a terminal a moving line of what goes on now."""
+
+    def __init__(self, output: Output, moving: bool = True) -> None:
+        """`moving` False tells a finished run, where nothing goes on now."""
+        self._moving = moving and output.live
+        self.board = Board()
+        self._output = output
+        self._status: Status | None = None
+        self._tokens = 0
+        self._shown: set[Key] = set()
+        self._excuse = ("", "")
+        """The judge that failed last, and why: for its other bids it is not said again."""
+
+    def __enter__(self) -> Story:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._now("")
+
+    def tell(self, event: events.Event) -> None:
+        """One more event."""
+        self.board.apply(event)
+        self._tell(event)
+
+    @singledispatchmethod
+    def _tell(self, event: events.Event) -> None:
+        """Kinds without a line of their own are silent."""
+
+    @_tell.register
+    def _(self, event: events.RunStarted) -> None:
+        details = event.details
+        dirty = f" ({event.dirty} files changed by you, included)" if event.dirty else ""
+        self._say(f"sale  run {event.run}  {details.title} in {details.repository}{dirty}", "bold")
+        self._say(
+            f"pool {event.pool}, memory {plural(event.remembered, 'auction')}, "
+            f"thrift {event.weights.cost:.2f}, seed {event.seed}"
+        )
+
+    @_tell.register
+    def _(self, event: events.TestsBefore) -> None:
+        self._say(f"tests before: {counted(event.tests)}")
+
+    @_tell.register
+    def _(self, event: events.ModelLoading) -> None:
+        self._now(f"{event.agent} loads")
+
+    @_tell.register
+    def _(self, event: events.BidStarted) -> None:
+        self._tokens = 0
+        self._now(f"{event.agent} {'rewrites its bid' if event.refined else 'bids'}")
+
+    @_tell.register
+    def _(self, event: events.PlanToken) -> None:
+        self._count(f"{event.agent} bids")
+
+    @_tell.register
+    def _(self, event: events.WorkToken) -> None:
+        self._count(f"{event.agent} works")
+
+    @_tell.register
+    def _(self, event: events.Marked) -> None:
+        self._now(f"{event.mark.judge} marks")
+
+    @_tell.register
+    def _(self, event: events.AgentOut) -> None:
+        self._say(f"  {event.agent} is out ({event.phase}): {event.reason}", "yellow")
+
+    @_tell.register
+    def _(self, event: events.MarkReplaced) -> None:
+        mark, known = event.mark, (event.mark.judge, event.reason)
+        why = f", the mean of the other marks counts: {event.reason}" if known != self._excuse else " either"
+        self._excuse = known
+        self._say(f"  {mark.judge} could not mark {mark.agent}{why}", "yellow")
+
+    @_tell.register
+    def _(self, event: events.Led) -> None:
+        board = self.board
+        refined = [key for key in board.scores if key[1] and key not in self._shown]
+        if refined:
+            for key in refined:
+                self._refined(key)
+        else:
+            self._now("")
+            self._output.show(bid_table(self._output, board))
+            self._say(f"{event.agent} leads: {board.reason((event.agent, event.refined))}")
+        self._shown.update(board.scores)
+
+    def _refined(self, key: Key) -> None:
+        board, agent = self.board, key[0]
+        given = [board.marks.get((judge, agent, True)) for judge in board.agents]
+        marks = " ".join(f"{mark.value:.1f}" for mark in given if mark is not None)
+        before = board.scores.get((agent, False))
+        was = f"   (was {before.total:+.2f})" if before is not None else ""
+        star = "*" if key == board.leader else " "
+        self._say(f"  {agent} refined {board.scores[key].total:+.2f}{star} marks {marks}{was}")
+
+    @_tell.register
+    def _(self, event: events.PairsRead) -> None:
+        near = max(pair.similarity for pair in event.pairs)
+        pairs, tasks = len(event.pairs), len({pair.auction for pair in event.pairs})
+        self._say(
+            f"  {event.agent} refines: {plural(pairs, 'pair')} from {plural(tasks, 'past auction')}, "
+            f"likeness up to {near:.2f}"
+        )
+
+    @_tell.register
+    def _(self, event: events.SatOut) -> None:
+        self._say(f"  {event.agent} sits out: {event.reason}")
+
+    @_tell.register
+    def _(self, event: events.Paused) -> None:
+        self._say("paused")
+
+    @_tell.register
+    def _(self, event: events.Resumed) -> None:
+        self._say("going on")
+
+    @_tell.register
+    def _(self, event: events.WinnerChosen) -> None:
+        refined = " (refined)" if event.refined else ""
+        if event.override is not None:
+            reason = f": {event.override.reason}" if event.override.reason else ""
+            self._say(f"Winner {event.agent}{refined}, chosen by the user{reason}", "bold")
+        else:
+            self._say(
+                f"Winner {event.agent}{refined}: {self.board.reason((event.agent, event.refined))}", "bold"
+            )
+
+    @_tell.register
+    def _(self, event: events.WorkStarted) -> None:
+        self._tokens = 0
+        if event.attempt > 1:
+            self._say(f"attempt {event.attempt}: {event.agent} works in a fresh sandbox")
+        self._now(f"{event.agent} works")
+
+    @_tell.register
+    def _(self, event: events.StepTaken) -> None:
+        step = event.step
+        did = f"{step.action} {step.target}".strip() if step.action != "none" else "no valid action"
+        seen = f"tests {counted(step.tests)}" if step.tests else shortened(step.observation, 80)
+        self._say(f"work {step.number:<2} {shortened(did, 28):<28}  {seen}")
+
+    @_tell.register
+    def _(self, event: events.WorkEnded) -> None:
+        if event.end not in ("tests pass", "done"):
+            self._say(
+                f"{event.agent} ended: {event.end}{': ' + event.reason if event.reason else ''}", "yellow"
+            )
+        self._now("verdict: the tests run in a fresh sandbox")
+
+    @_tell.register
+    def _(self, event: events.PatchMade) -> None:
+        for change in event.patch.changes:
+            if change.flags:
+                self._say(f"look twice: {change.path} ({', '.join(change.flags)})", "yellow")
+
+    @_tell.register
+    def _(self, event: events.VerdictReached) -> None:
+        verdict = event.verdict
+        said, style = ("solved", "bold green") if verdict.solved else ("not solved", "bold red")
+        self._say(f"verdict {said}: {verdict.reason} (before: {counted(verdict.before)})", style)
+
+    @_tell.register
+    def _(self, event: events.NotRemembered) -> None:
+        self._say(f"not remembered: {event.reason}", "yellow")
+
+    @_tell.register
+    def _(self, event: events.RunFailed) -> None:
+        self._now("")
+        self._output.failure(event.reason, event.hint)
+
+    @_tell.register
+    def _(self, event: events.RunEnded) -> None:
+        self._now("")
+        if event.patch is not None and not event.patch.empty:
+            changes = event.patch.changes
+            added, removed = sum(one.added for one in changes), sum(one.removed for one in changes)
+            self._say(f"patch {plural(len(changes), 'file')}, +{added} -{removed}")
+        dearest = self.board.dearest
+        spent = (
+            f"{money(event.usd)} (auction {money(event.usd - event.usd_work)}, work {money(event.usd_work)})"
+        )
+        alone = f"; {dearest} alone: about {money(event.usd_largest)}" if event.usd_largest else ""
+        self._say(f"{event.tokens:,} tokens, {spent}{alone}")
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._output.story(text, style)
+
+    def _count(self, what: str) -> None:
+        self._tokens += 1
+        if self._status is not None and self._tokens % 8 == 0:
+            self._now(f"{what}: {self._tokens} tokens")
+
+    def _now(self, what: str) -> None:
+        """What goes on now, on a moving line; an empty text takes the line away."""
+        if not self._moving:
+            return
+        if not what:
+            if self._status is not None:
+                self._status.stop()
+                self._status = None
+        elif self._status is None:
+            self._status = self._output.console().status(what)
+            self._status.start()
+        else:
+            self._status.update(what)
+
+
+def bid_table(output: Output, board: Board) -> object:
+    """The table of the first bids: agents as columns, or as rows where the terminal is narrow."""
+    columns = [[name, *cells] for name, cells in _columns(board)]
+    if output.console().width < _NARROW:
+        names = [column[0] for column in columns[1:]]
+        table = output.grid(["", *names], names)
+        for place, agent in enumerate(board.agents, 1):
+            table.add_row(agent, *(column[place] for column in columns[1:]))
+        return table
+    table = output.grid(["", *board.agents], board.agents)
+    for column in columns[1:]:
+        table.add_row(*column)
+    return table
+
+
+def _columns(board: Board) -> list[tuple[str, list[str]]]:
+    """(name, one cell an agent) for each property of the bids."""
+    agents = board.agents
+    bids = [board.bids.get((agent, False)) for agent in agents]
+    scores = [board.scores.get((agent, False)) for agent in agents]
+    rows = [
+        ("", agents),
+        ("price/Mt", [f"{board.prices[agent]:.2f}" for agent in agents]),
+        ("tokens", [str(bid.tokens) if bid else "out" for bid in bids]),
+        ("entropy", [f"{bid.entropy:.2f}" if bid else "" for bid in bids]),
+    ]
+    for judge in agents:
+        cells = []
+        for agent in agents:
+            mark = board.marks.get((judge, agent, False))
+            shown = "" if mark is None else f"{mark.value:.1f}"
+            cells.append(f"({shown})" if mark is not None and judge == agent else shown)
+        rows.append((f"mark {judge}", cells))
+    leads = ["*" if board.leader is not None and board.leader == (agent, False) else " " for agent in agents]
+    rows += [
+        ("cost", [f"{score.cost:.2f}" if score else "" for score in scores]),
+        ("value", [f"{score.value:.2f}" if score else "" for score in scores]),
+        (
+            "score",
+            [f"{score.total:+.2f}{star}" if score else "" for score, star in zip(scores, leads, strict=True)],
+        ),
+    ]
+    return rows
+
+
+def counted(tests: Tests) -> str:
+    """A test run in a few words."""
+    if tests.timed_out:
+        return "timed out"
+    if not tests.ran:
+        return "could not start"
+    return f"{tests.passed} passed, {tests.failed} failed"
+
+
+def money(usd: float) -> str:
+    """USD with two digits that count, never as a power of ten."""
+    places = 2 if usd >= 0.1 or usd <= 0 else 1 - math.floor(math.log10(usd))
+    return f"{usd:.{places}f} USD"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` cut to `width` characters, with a sign where it was cut."""
+    text = text.replace("\n", " ")
+    return text if len(text) <= width else text[: width - 1] + "…"

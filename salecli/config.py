@@ -1,0 +1,240 @@
+"""The settings of one run, merged from defaults, the user's file, the repository's files and options.
+
+Later ones win: defaults, `config.toml` in the user's configuration folder, `[tool.sale]` in the repository's
+pyproject.toml, `sale.toml` at its root, options. No setting holds text that a shell of the host would run:
+`test_command` is for the sandbox alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AfterValidator, Field
+
+from salecli import toml
+from salecli.checked import Section, check
+from salecli.errors import ConfigError, UsageError
+from salecli.toml import Document, Key
+
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def data_folder() -> Path:
+    """Where memory and runs live; XDG_DATA_HOME is honoured."""
+    return Path(platformdirs.user_data_dir("sale", appauthor=False))
+
+
+def user_file() -> Path:
+    """The user's own configuration; XDG_CONFIG_HOME is honoured."""
+    return Path(platformdirs.user_config_dir("sale", appauthor=False)) / "config.toml"
+
+
+def size(text: str) -> int:
+    """Bytes of "512m", "2g" or "1048576".
+
+    Raises:
+        ValueError: anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
+    if match is None or float(match[1]) <= 0:
+        raise ValueError(f'must be a size such as "512m" or "2g", not {text!r}')
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def _is_size(text: str) -> str:
+    size(text)
+    return text
+
+
+def _is_budget(text: str) -> str:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
+    if match is None:
+        return _is_size(text)
+    if not 0 < float(match[1]) <= 100:
+        raise ValueError(f"must be a share from 1% to 100%, not {text!r}")
+    return text
+
+
+Size = Annotated[str, AfterValidator(_is_size)]
+Budget = Annotated[str, AfterValidator(_is_budget)]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class MemorySettings(Section):
+    """[memory]"""
+
+    path: Path = Field(default_factory=lambda: data_folder() / "memory.sqlite3")
+    k: Count = 8
+    """Past tasks that a refinement may read."""
+
+
+class WorkSettings(Section):
+    """[work]"""
+
+    steps: Count = 30
+    tokens: Count = 16_000
+    seconds: Seconds = 600.0
+
+
+class SandboxSettings(Section):
+    """[sandbox]"""
+
+    image: Annotated[str, Field(min_length=1)] = "sale-sandbox"
+    memory: Size = "2g"
+    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    pids: Annotated[int, Field(ge=16)] = 256
+    command_seconds: Seconds = 120.0
+    output_bytes: Annotated[int, Field(ge=1_000)] = 65_536
+    size: Size = "1g"
+    """Of the tree inside."""
+
+    @property
+    def memory_bytes(self) -> int:
+        return size(self.memory)
+
+    @property
+    def size_bytes(self) -> int:
+        return size(self.size)
+
+
+class ModelSettings(Section):
+    """[models]"""
+
+    folder: Path = Field(default_factory=lambda: data_folder() / "models")
+    """Where model files are looked for that do not lie beside their pool file."""
+    budget: Budget = "80%"
+    """Most memory for loaded models: a size, or a share of what is free."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Per model; 0 takes the machine's cores."""
+    gpu_layers: Annotated[int, Field(ge=-1)] = -1
+    """Layers on a GPU where llama.cpp was built for one; -1 is all."""
+
+    def budget_bytes(self, free: int) -> int:
+        """The budget in bytes where `free` bytes of memory are free."""
+        if self.budget.endswith("%"):
+            return int(free * float(self.budget[:-1]) / 100)
+        return size(self.budget)
+
+
+class Settings(Section):
+    """Everything that can be set. Field order is the order of `sale init`."""
+
+    pool: Annotated[str, Field(min_length=1)] = "practice"
+    """A pool's name, or the path of a pool file."""
+    thrift: Amount | None = None
+    """The weight of cost, w_c; None leaves it to the pool."""
+    attempts: Count = 2
+    """Bidders that may work on one task, one after another."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    refine: bool = True
+    """Whether cheaper agents may rewrite their bids from memory."""
+    apply: Literal["none", "worktree", "branch"] = "none"
+    test_command: str = ""
+    """Run in the sandbox; empty detects pytest or unittest."""
+    memory: MemorySettings = Field(default_factory=MemorySettings)
+    work: WorkSettings = Field(default_factory=WorkSettings)
+    sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+
+
+_PATHS = (("memory", "path"), ("models", "folder"))
+
+
+def load_settings(repository: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
+    """The settings for `repository` (None: the user's alone), with `overrides` from the command line on top.
+
+    `overrides` has dotted names ("work.steps") or plain ones; a value of None leaves a setting as it is.
+
+    Raises:
+        ConfigError: an unreadable file, an unknown key, a value of the wrong kind, with file and line.
+        UsageError: an override of the wrong kind.
+    """
+    merged: dict[str, Any] = {}
+    for document, above in _documents(repository):
+        part = _part(document, above)
+        if part is None:
+            continue
+        part = _resolved(part, document.path.parent)
+        # Each file by itself: every setting has a default, and a later file must not hide a fault.
+        check(Settings, part, partial(_where, document, above))
+        _merge(merged, part)
+    given: dict[str, Any] = {}
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            _merge(given, _nested(name, value))
+    given = _resolved(given, Path.cwd())
+    try:
+        check(Settings, given, lambda key: "command line")
+    except ConfigError as error:
+        raise UsageError(error.message, error.hint) from None
+    _merge(merged, given)
+    return Settings.model_validate(merged)
+
+
+def _documents(repository: Path | None) -> Iterator[tuple[Document, Key]]:
+    """The files that exist, the weakest first, each with the table in it that is about sale."""
+    user = user_file()
+    if user.is_file():
+        yield toml.read(user), ()
+    if repository is None:
+        return
+    project = repository / "pyproject.toml"
+    # A project file that says nothing about sale may even be broken: that is not our business.
+    if project.is_file() and re.search(rb"^\s*\[\s*tool\b[^\n]*\bsale\b", project.read_bytes(), re.MULTILINE):
+        yield toml.read(project), ("tool", "sale")
+    own = repository / "sale.toml"
+    if own.is_file():
+        yield toml.read(own), ()
+
+
+def _part(document: Document, above: Key) -> dict[str, Any] | None:
+    """The table at `above`, None where the document has none."""
+    values: Any = document.values
+    for name in above:
+        if not isinstance(values, dict) or name not in values:
+            return None
+        values = values[name]
+    return values if isinstance(values, dict) else None
+
+
+def _where(document: Document, above: Key, key: Key) -> str:
+    return document.where((*above, *key))
+
+
+def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """`values` with paths made absolute: `~` is the user's home, relative ones start at `folder`."""
+    values = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
+    for section, name in _PATHS:
+        table = values.get(section)
+        if isinstance(table, dict) and isinstance(table.get(name), str | Path):
+            table[name] = _absolute(folder, str(table[name]))
+    pool = values.get("pool")
+    if isinstance(pool, str) and ("/" in pool or pool.endswith(".toml")):
+        values["pool"] = str(_absolute(folder, pool))
+    return values
+
+
+def _absolute(folder: Path, path: str) -> Path:
+    # Not Path.resolve: symbolic links stay as the user wrote them.
+    return Path(os.path.abspath(folder / Path(path).expanduser()))  # noqa: PTH100
+
+
+def _nested(name: str, value: object) -> dict[str, Any]:
+    head, _, rest = name.partition(".")
+    return {head: _nested(rest, value) if rest else value}
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = dict(value) if isinstance(value, dict) else value

@@ -1,0 +1,271 @@
+"""A pool as its file describes it: the agents of one market, their models and prices, and the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from salecli import resources, toml
+from salecli.checked import Section, check
+from salecli.core.values import Limits, Weights
+from salecli.errors import ConfigError
+from salecli.toml import Key, nearest
+
+_SAMPLED = 1 << 20
+"""Bytes at the head of a model file that identify it, together with its size."""
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Sampling(Section):
+    """How an agent's model is sampled; Qwen's values for the non-thinking mode."""
+
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.7
+    top_p: Share = 0.8
+    top_k: Annotated[int, Field(ge=0)] = 20
+    think: Annotated[int, Field(ge=0)] = 0
+    """Most tokens of thinking before an answer; 0 switches thinking off."""
+
+
+class Shown(Section):
+    """[prompts]: which prompts, and how much of a repository they are shown, in characters."""
+
+    profile: Literal["full", "compact"] = "full"
+    files: Count = 4_000
+    """Budget of the file listing."""
+    named: Count = 12_000
+    """Budget of each file that the task names."""
+    observation: Count = 10_000
+    """Budget of what a command or a test run printed."""
+    output: bool = True
+    """Whether a test run's observation carries what the tests printed."""
+    pairs: Count = 8
+    """Most (lost, won) pairs in a refinement."""
+
+
+class PoolLimits(Section):
+    """[limits]"""
+
+    reply_tokens: Count = 4_096
+    """Most tokens of one reply while working."""
+    steps: Count | None = None
+    """Most steps of one work; None leaves it to the settings. The smaller of both counts."""
+    deadline: Annotated[float, Field(gt=0)] | None = None
+    """Seconds for one call of a model."""
+
+
+class PoolWeights(Section):
+    """[weights]: w_c, w_h and w_j; |w_h| and the judges' together are 1."""
+
+    cost: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
+    entropy: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    judges: dict[str, Share] = Field(default_factory=dict)
+
+
+class AgentTable(Section):
+    """One [[agents]] table."""
+
+    name: Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[A-Za-z0-9._-]+$")]
+    model: Annotated[str, Field(min_length=1)]
+    """Path of a GGUF file: beside the pool file, else in the models folder."""
+    price: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """USD per million tokens."""
+    context: Annotated[int, Field(ge=256)] = 8_192
+    """Tokens."""
+    sampling: Sampling | None = None
+    """None takes the pool's."""
+
+
+class PoolTable(Section):
+    """A whole pool file."""
+
+    name: Annotated[str, Field(min_length=1)]
+    plan_tokens: Annotated[int, Field(ge=8)] = 512
+    """L: most tokens of a plan."""
+    at_once: Count = 1
+    """Models that may run at the same time."""
+    prompts: Shown = Field(default_factory=Shown)
+    limits: PoolLimits = Field(default_factory=PoolLimits)
+    sampling: Sampling = Field(default_factory=Sampling)
+    weights: PoolWeights = Field(default_factory=PoolWeights)
+    agents: Annotated[tuple[AgentTable, ...], Field(strict=False, min_length=1)]
+
+
+class AgentSpec(AgentTable):
+    """One agent of a loaded pool."""
+
+    path: Path
+    """Where the model file is, or should be."""
+
+
+class PoolSpec(PoolTable):
+    """A loaded pool: what its file says, with every judge's weight and every model's place."""
+
+    agents: tuple[AgentSpec, ...]
+    file: Path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The agents' names, in pool order."""
+        return tuple(agent.name for agent in self.agents)
+
+    def agent(self, name: str) -> AgentSpec:
+        """The agent called `name`.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for agent in self.agents:
+            if agent.name == name:
+                return agent
+        near = nearest(name, self.names)
+        raise ConfigError(
+            f"pool {self.name!r} has no agent {name!r}; it has {', '.join(self.names)}",
+            f"did you mean {near!r}?" if near else "name one of them",
+        )
+
+    def limits_of(self, agent: AgentSpec) -> Limits:
+        """How `agent`'s model generates."""
+        own = agent.sampling or self.sampling
+        return Limits(
+            max_tokens=self.plan_tokens,
+            temperature=own.temperature,
+            top_p=own.top_p,
+            top_k=own.top_k,
+            think=own.think,
+            deadline=self.limits.deadline,
+        )
+
+    def market_weights(self, thrift: float | None = None) -> Weights:
+        """The weights of the pool file, with the user's cost dial in place of its own where there is one."""
+        cost = self.weights.cost if thrift is None else thrift
+        return Weights(cost, self.weights.entropy, {name: self.weights.judges[name] for name in self.names})
+
+    def prompt_folder(self) -> Path:
+        """The folder of the templates that this pool's agents are prompted with."""
+        folder = resources.prompts()
+        return folder / "compact" if self.prompts.profile == "compact" else folder
+
+    def hash(self) -> str:
+        """Identity of what makes bids comparable: agents, prices, models, sampling, prompts profile.
+
+        16 hex digits. Weights are left out: they judge bids, they do not shape them. A model counts by its
+        size and its first megabyte, so that hashing a pool of large models costs milliseconds.
+        """
+        identity = {
+            "plan_tokens": self.plan_tokens,
+            "prompts": self.prompts.model_dump(mode="json"),
+            "agents": [
+                {
+                    "name": agent.name,
+                    "price": agent.price,
+                    "context": agent.context,
+                    "sampling": (agent.sampling or self.sampling).model_dump(mode="json"),
+                    "model": model_identity(agent.path),
+                }
+                for agent in self.agents
+            ],
+        }
+        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def model_identity(path: Path) -> str:
+    """Size and digest of the first megabyte of a model file; "missing" where there is none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_SAMPLED)
+            size = file.seek(0, 2)
+    except OSError:
+        return "missing"
+    return f"{size}:{hashlib.sha256(head).hexdigest()}"
+
+
+def known_pools() -> dict[str, Path]:
+    """The pools that are shipped, by name."""
+    return {path.stem: path for path in sorted(resources.pools().glob("*.toml"))}
+
+
+def load_pool(name_or_path: str, models: Path | None = None) -> PoolSpec:
+    """The pool called `name_or_path`, or the one in that file.
+
+    `models` is a second folder for model files.
+
+    Raises:
+        ConfigError: no such pool (with those that exist), or a file that says something impossible.
+    """
+    document = toml.read(_find(name_or_path))
+    table = check(PoolTable, document.values, document.where)
+    _sensible(table, document.where)
+    folder = document.path.parent
+    agents = tuple(
+        AgentSpec(**dict(agent), path=_model_path(agent.model, folder, models)) for agent in table.agents
+    )
+    weights = table.weights.model_copy(update={"judges": _judges(table)})
+    return PoolSpec(**{**dict(table), "agents": agents, "weights": weights, "file": document.path})
+
+
+def _find(name_or_path: str) -> Path:
+    pools = known_pools()
+    if name_or_path in pools:
+        return pools[name_or_path]
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path.resolve()
+    near = nearest(name_or_path, pools)
+    meant = f"did you mean `--pool {near}`? " if near else ""
+    if "/" in name_or_path or name_or_path.endswith(".toml"):
+        raise ConfigError(f"there is no pool file {path}", f"{meant}known pools: {', '.join(pools)}")
+    raise ConfigError(
+        f"there is no pool {name_or_path!r}; known pools: {', '.join(pools)}",
+        f"{meant}a pool file of your own goes by its path",
+    )
+
+
+def _model_path(model: str, folder: Path, models: Path | None) -> Path:
+    """Beside the pool file, else in the models folder; where it should be beside the pool file otherwise."""
+    beside = folder / Path(model).expanduser()
+    if models is not None and not beside.exists() and (models / model).exists():
+        return models / model
+    return beside
+
+
+def _sensible(table: PoolTable, where: Callable[[Key], str]) -> None:
+    """What no single value shows: names given twice, weights for nobody, weights off their anchor."""
+    names = [agent.name for agent in table.agents]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ConfigError(
+                f"{where(('agents', index, 'name'))}: agents[{index}].name {name!r} is given twice",
+                "rename one",
+            )
+    for judge in table.weights.judges:
+        if judge not in names:
+            near = nearest(judge, names)
+            raise ConfigError(
+                f"{where(('weights', 'judges', judge))}: a weight for {judge!r}, who is not in the pool",
+                f"did you mean {near!r}?" if near else f"the agents are {', '.join(names)}",
+            )
+    if table.weights.judges:
+        total = abs(table.weights.entropy) + sum(table.weights.judges.values())
+        if not math.isclose(total, 1, abs_tol=1e-3):
+            raise ConfigError(
+                f"{where(('weights', 'judges'))}: |entropy| + the sum of weights.judges is {total:g}, not 1",
+                "scale them; weights.cost stands outside of that sum",
+            )
+
+
+def _judges(table: PoolTable) -> dict[str, float]:
+    """A weight for every agent on the jury; without any in the file, all judges count the same."""
+    given = table.weights.judges
+    names = [agent.name for agent in table.agents]
+    if not given:
+        return dict.fromkeys(names, (1 - abs(table.weights.entropy)) / len(names))
+    return {name: given.get(name, 0.0) for name in names}
