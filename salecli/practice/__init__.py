@@ -1,0 +1,1 @@
+"""The practice pool: a curriculum of small tasks, the training of its four models, and their export."""

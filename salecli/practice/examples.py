@@ -1,0 +1,238 @@
+"""Training examples: one task as a shared beginning, with a branch for each thing an agent does with it.
+
+All prompts of a task begin with the same turn, so a bid, some marks, a refinement and the work of one
+task are trained as one tree of tokens: every branch sees the beginning and itself alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from salecli.core.observe import seen_tests
+from salecli.core.values import Pair, Tests, Turn
+from salecli.practice import faults
+from salecli.practice.curriculum import (
+    FUNCTIONS,
+    MODULES,
+    Pipeline,
+    Practice,
+    code,
+    describe,
+    draw,
+    pipeline,
+    run,
+    sample,
+)
+from salecli.practice.execute import outcomes
+from salecli.practice.invented import invent
+from salecli.practice.operations import LISTS, NUMBERS, Operation, Step, step
+from salecli.practice.render import IM_END, Encode, Prompts, closed, opened, pair, reply, task_of
+
+_TAIL = 22
+"""List operations from this rank on may be missing from what an agent learns."""
+MISSING = {"xs": 0.40, "s": 0.28, "m": 0.16, "l": 0.06}
+"""Share of the tail that each agent never learns: there, memory has something to give."""
+_OBSERVED = 300
+_LEVELS = (1, 2, 3, 4, 5)
+_LEVEL_WEIGHTS = (1.0, 1.3, 1.6, 1.6, 1.8)
+_MARK_WEIGHT = 4.0
+
+
+def missing(agent: str) -> frozenset[str]:
+    """Names of the operations that an agent is not trained on."""
+    share = MISSING.get(agent, 0.0)
+    names = [one.name for one in LISTS[_TAIL:]] + [one.name for one in NUMBERS[5:]]
+    ranked = sorted(names, key=lambda name: hashlib.sha256(f"{agent}/{name}".encode()).digest())
+    return frozenset(ranked[: round(share * len(ranked))])
+
+
+@dataclass(slots=True)
+class Tree:
+    """Token ids with what each position is trained to say next."""
+
+    ids: list[int] = field(default_factory=list)
+    branch: list[int] = field(default_factory=list)
+    """0 for the shared beginning, else the branch's number."""
+    place: list[int] = field(default_factory=list)
+    """Position in the branch's own sequence."""
+    target: list[int] = field(default_factory=list)
+    """The next token where it is trained, else -1."""
+    weight: list[float] = field(default_factory=list)
+    right: list[int] = field(default_factory=list)
+    """At the end of a plan line in a mark's prompt: 1 right, 0 wrong; else -1."""
+
+
+class Examples:
+    """An endless stream of training trees for one agent."""
+
+    def __init__(self, agent: str, encode: Encode, breaks: frozenset[int], seed: int) -> None:
+        """`breaks` are the ids of all tokens that hold a newline."""
+        self._encode = encode
+        self._breaks = breaks
+        self._rng = random.Random(f"{agent}/{seed}")
+        self._missing = missing(agent)
+        self._prompts = Prompts()
+        self._unknown = [one for one in (*LISTS, *NUMBERS) if one.name in self._missing]
+
+    def tree(self) -> Tree:
+        """The next tree."""
+        rng = self._rng
+        if rng.random() < 0.28:
+            return self._invented()
+        level = rng.choices(_LEVELS, _LEVEL_WEIGHTS)[0]
+        practice = sample(level, rng, False, self._missing)
+        task = task_of(practice)
+        tree, steps = Tree(), practice.pipeline.steps
+        plan = practice.pipeline.plan
+        bid = self._prompts.bid(task)
+        self._begin(tree, bid[0])
+        self._grow(tree, bid[1:], plan)
+        right = rng.random() < 0.7
+        for number in range(3):
+            self._mark(tree, practice, 0 if right and number == 0 else rng.choice((1, 1, 2, 3)))
+        if rng.random() < 0.85:
+            self._grow(tree, self._prompts.work(task, plan)[1:], reply(practice.path, practice.solution))
+        else:
+            self._second_try(tree, practice)
+        if rng.random() < 0.25:
+            yours = plan if rng.random() < 0.3 else self._faulty(steps)
+            pairs = self._pairs(steps, rng.randint(1, 2))
+            self._grow(tree, self._prompts.refine(task, yours, pairs)[1:], plan)
+        return tree
+
+    def _begin(self, tree: Tree, turn: Turn) -> None:
+        ids = closed(turn, self._encode)
+        tree.ids += ids
+        tree.branch += [0] * len(ids)
+        tree.place += range(len(ids))
+        tree.target += [-1] * len(ids)
+        tree.weight += [0.0] * len(ids)
+        tree.right += [-1] * len(ids)
+
+    def _grow(
+        self, tree: Tree, turns: Sequence[Turn], answer: str, weight: float = 1.0, lines: Sequence[bool] = ()
+    ) -> None:
+        """Add a branch: `turns`, and the answer as what is trained; `lines`: which plan lines are right."""
+        said = [*self._encode(answer), IM_END]
+        before = [token for turn in turns[:-1] for token in closed(turn, self._encode)]
+        before += opened(turns[-1], self._encode)
+        start, number = tree.branch.count(0), max(tree.branch) + 1
+        ids = before + said[:-1]
+        tree.ids += ids
+        tree.branch += [number] * len(ids)
+        tree.place += range(start, start + len(ids))
+        tree.target += [-1] * (len(before) - 1) + said
+        tree.weight += [weight] * len(ids)
+        right = [-1] * len(ids)
+        for at, ok in zip(self._line_ends(turns[0], len(lines)), lines, strict=True):
+            right[at] = int(ok)
+        tree.right += right
+
+    def _line_ends(self, turn: Turn, count: int) -> list[int]:
+        """Positions of the last token of each of the last `count` lines of a turn."""
+        if not count:
+            return []
+        ids = opened(turn, self._encode)
+        breaks = (
+            [at for at, token in enumerate(ids) if token in self._breaks][-count + 1 :] if count > 1 else []
+        )
+        return [*breaks, len(ids)]
+
+    def _faulty(self, steps: Sequence[Step]) -> str:
+        return faults.plan_of(faults.faulty(steps, self._rng, self._rng.choice((1, 1, 2, 3))))
+
+    def _mark(self, tree: Tree, practice: Practice, count: int) -> None:
+        lines = faults.faulty(practice.pipeline.steps, self._rng, count)
+        plan = faults.plan_of(lines)
+        mark = faults.rightness(plan, practice.pipeline.plan)
+        turns = self._prompts.judge(task_of(practice), plan)[1:]
+        self._grow(tree, turns, str(mark), _MARK_WEIGHT, [ok for _, ok in lines])
+
+    def _second_try(self, tree: Tree, practice: Practice) -> None:
+        """A wrong first reply, what the tests said, and the right reply."""
+        rng, task = self._rng, task_of(practice)
+        lines = faults.faulty(practice.pipeline.steps, rng, rng.choice((1, 1, 2)))
+        plan = faults.plan_of(lines) if rng.random() < 0.7 else practice.pipeline.plan
+        wrong = [line.partition(": ")[2] for line, _ in lines]
+        first = reply(practice.path, code(practice.function, wrong))
+        turns = [*self._prompts.work(task, plan)[1:]]
+        turns[-1] = Turn("assistant", first, tuple(self._encode(first)))
+        seen = seen_tests(tested(practice, wrong), _OBSERVED, output=False)
+        turns += self._prompts.observe(seen)
+        self._grow(tree, turns, reply(practice.path, practice.solution))
+
+    def _pairs(
+        self, steps: Sequence[Step], count: int, taught: Sequence[tuple[Operation, Step]] = ()
+    ) -> list[Pair]:
+        """Pairs of past tasks; each operation of `taught` stands in one of them, with any constant."""
+        rng = self._rng
+        drawn = [draw(rng.choice((2, 3, 4)), rng, self._missing) for _ in range(count)]
+        homes: list[list[Step]] = [list(pipeline(one, rng).steps) for one in drawn]
+        for operation, _ in taught:
+            home = rng.choice(homes)
+            shown = step(operation, rng.choice(operation.constants) if operation.constants else None)
+            home.insert(rng.randrange(len(home)), shown)
+        if not taught:
+            for home in homes:
+                if rng.random() < 0.7:
+                    home[rng.randrange(len(home))] = rng.choice(list(steps))
+        found: list[Pair] = []
+        for home in homes:
+            lost = self._faulty(home)
+            found.append(pair("", lost, faults.plan_of([(one.line, True) for one in home])))
+        return found
+
+    def _invented(self) -> Tree:
+        """A task with unknown operations whose how stands in the pairs alone."""
+        rng = self._rng
+        drawn = draw(rng.choice((2, 3, 4, 5)), rng, self._missing)
+        taught: list[tuple[Operation, Step]] = []
+        for at in rng.sample(range(len(drawn)), min(len(drawn), rng.choice((1, 1, 2, 3)))):
+            one = invent(rng, self._unknown)
+            constant = rng.choice(one.constants) if one.constants else None
+            drawn[at] = (one, constant)
+            taught.append((one, step(one, constant)))
+        found: Pipeline = pipeline(drawn, rng)
+        module, function = rng.choice(MODULES), rng.choice(FUNCTIONS)
+        issue = describe(found, module, function, rng)
+        practice = Practice(0, 0, module, function, issue, found, ())
+        task = task_of(practice)
+        yours = self._misread(found, {one.name for _, one in taught})
+        turns = self._prompts.refine(task, yours, self._pairs(found.steps, rng.randint(1, 3), taught))
+        tree = Tree()
+        self._begin(tree, turns[0])
+        self._grow(tree, turns[1:], found.plan)
+        if rng.random() < 0.5:
+            self._grow(
+                tree, self._prompts.work(task, found.plan)[1:], reply(practice.path, practice.solution)
+            )
+        return tree
+
+    def _misread(self, found: Pipeline, unknown: set[str]) -> str:
+        """The plan of an agent that guessed the unknown steps."""
+        rng = self._rng
+        lines = []
+        for one in found.steps:
+            roll = rng.random()
+            if one.name in unknown and roll < 0.85:
+                guess = faults.any_step(rng, False)
+                lines.append(guess.line if roll < 0.3 else f"{one.name}: {guess.expression}")
+            else:
+                lines.append(one.line)
+        return faults.plan_of([(line, True) for line in lines])
+
+
+def tested(practice: Practice, expressions: Sequence[str]) -> Tests:
+    """The tests' outcome for a wrong pipeline, as pytest would report it."""
+    messages = []
+    for given in practice.inputs:
+        wanted = run(practice.pipeline.expressions, given)
+        try:
+            got = run(expressions, given)
+            messages.append("" if got == wanted else f"assert {got!r} == {wanted!r}")
+        except Exception as error:  # whatever a wrong solution raises is what the test shows
+            messages.append(f"{type(error).__name__}: {error}")
+    return outcomes(practice, messages)

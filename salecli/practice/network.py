@@ -1,0 +1,198 @@
+"""A Qwen3-architecture network in plain PyTorch, as llama.cpp evaluates it.
+
+Imported only by training and its tests: it needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+ROPE_BASE = 10_000.0
+EPSILON = 1e-6
+HEAD = 32
+CONTEXT = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The size of a network."""
+
+    width: int
+    blocks: int
+    heads: int
+    kv_heads: int
+    inner: int
+
+
+SHAPES = {
+    "xs": Shape(64, 3, 2, 1, 128),
+    "s": Shape(96, 4, 3, 1, 256),
+    "m": Shape(160, 4, 5, 1, 416),
+    "l": Shape(256, 4, 8, 2, 640),
+}
+
+
+class Norm(nn.Module):  # type: ignore[misc]
+    """Root mean square normalisation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.rms_norm(x, (x.shape[-1],), self.weight.to(x.dtype), EPSILON)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Queries and keys that are evaluated together, as indices of tokens; short rows are filled up."""
+
+    queries: Tensor
+    """[rows, most queries]"""
+    keys: Tensor
+    """[rows, most keys]"""
+    bias: Tensor
+    """[rows, most queries, most keys]: 0 where a query sees a key, else a large negative number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Tokens of several sequences in one line, and who sees whom.
+
+    Long lines of short sequences cost what the sequences cost: no padding in the matrices, and attention
+    over each sequence alone.
+    """
+
+    ids: Tensor
+    """[tokens]"""
+    places: Tensor
+    """[tokens]: positions for the rotary embedding."""
+    rows: tuple[Rows, ...]
+    order: Tensor
+    """[tokens]: where each token's query stands in all rows' queries one after the other."""
+
+
+HIDDEN = -30_000.0
+
+
+def line(ids: Sequence[int]) -> Layout:
+    """One plain sequence."""
+    count = len(ids)
+    every = torch.arange(count)
+    bias = torch.full((1, count, count), HIDDEN).triu(1)
+    return Layout(torch.tensor(ids), every, (Rows(every[None], every[None], bias),), every)
+
+
+def rotation(places: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the rotary embedding, each [tokens, 1, HEAD]."""
+    half = HEAD // 2
+    rates = ROPE_BASE ** (-torch.arange(half, device=places.device, dtype=torch.float32) / half)
+    angles = places.to(torch.float32)[:, None] * rates
+    angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
+    return angles.cos(), angles.sin()
+
+
+def rotated(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotary embedding in the halves layout ("NEOX") of x [tokens, heads, HEAD]."""
+    cos, sin = turn
+    low, high = x.chunk(2, dim=-1)
+    return x * cos.to(x.dtype) + torch.cat((-high, low), dim=-1) * sin.to(x.dtype)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
+    """What each token reads, [tokens, heads * HEAD].
+
+    q is [tokens, heads, HEAD], k and v are [tokens, kv heads, HEAD].
+
+    Written out, because the fused kernels are slow backwards under a mask on a CPU.
+    """
+    heads, shared = q.shape[1], q.shape[1] // k.shape[1]
+    q, k, v = (x.flatten(1) for x in (q * HEAD**-0.5, k, v))
+    read = []
+    for rows in layout.rows:
+        count, asked = rows.queries.shape
+        known = rows.keys.shape[1]
+        # [rows, kv heads, queries of the heads that share it, HEAD]
+        a = q[rows.queries.flatten()].view(count, asked, heads // shared, shared, HEAD).permute(0, 2, 3, 1, 4)
+        b = k[rows.keys.flatten()].view(count, known, heads // shared, HEAD).permute(0, 2, 3, 1)
+        c = v[rows.keys.flatten()].view(count, known, heads // shared, HEAD).permute(0, 2, 1, 3)
+        seen = a.reshape(count, heads // shared, shared * asked, HEAD) @ b
+        seen = seen.view(count, heads // shared, shared, asked, known) + rows.bias[:, None, None].to(
+            seen.dtype
+        )
+        mixed = seen.softmax(-1).view(count, heads // shared, shared * asked, known) @ c
+        mixed = mixed.view(count, heads // shared, shared, asked, HEAD).permute(0, 3, 1, 2, 4)
+        read.append(mixed.reshape(count * asked, heads * HEAD))
+    return torch.cat(read)[layout.order]
+
+
+class Block(nn.Module):  # type: ignore[misc]
+    """Attention with normalised queries and keys, then a gated feed-forward layer."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = shape.heads, shape.kv_heads
+        self.attn_norm = Norm(shape.width)
+        self.attn_q = nn.Linear(shape.width, shape.heads * HEAD, bias=False)
+        self.attn_k = nn.Linear(shape.width, shape.kv_heads * HEAD, bias=False)
+        self.attn_v = nn.Linear(shape.width, shape.kv_heads * HEAD, bias=False)
+        self.attn_q_norm = Norm(HEAD)
+        self.attn_k_norm = Norm(HEAD)
+        self.attn_output = nn.Linear(shape.heads * HEAD, shape.width, bias=False)
+        self.ffn_norm = Norm(shape.width)
+        self.ffn_gate = nn.Linear(shape.width, shape.inner, bias=False)
+        self.ffn_up = nn.Linear(shape.width, shape.inner, bias=False)
+        self.ffn_down = nn.Linear(shape.inner, shape.width, bias=False)
+
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
+        y = self.attn_norm(x)
+        q = self.attn_q_norm(self.attn_q(y).unflatten(-1, (-1, HEAD)))
+        k = self.attn_k_norm(self.attn_k(y).unflatten(-1, (-1, HEAD)))
+        v = self.attn_v(y).unflatten(-1, (-1, HEAD))
+        x = x + self.attn_output(attention(rotated(q, turn), rotated(k, turn), v, layout))
+        y = self.ffn_norm(x)
+        return x + self.ffn_down(functional.silu(self.ffn_gate(y)) * self.ffn_up(y))
+
+
+class Network(nn.Module):  # type: ignore[misc]
+    """Tokens in, hidden states out; `logits` turns chosen states into next-token logits."""
+
+    def __init__(self, shape: Shape, vocabulary: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.token_embd = nn.Embedding(vocabulary, shape.width)
+        self.blk = nn.ModuleList(Block(shape) for _ in range(shape.blocks))
+        self.output_norm = Norm(shape.width)
+        self.line_right = nn.Linear(shape.width, 1)
+        """Trained beside the marks to tell right plan lines from wrong ones; not exported."""
+        for name, weight in self.named_parameters():
+            if weight.dim() == 2:
+                scale = 0.02 if name.startswith("token_embd") else 1 / math.sqrt(weight.shape[1])
+                if name.endswith(("attn_output.weight", "ffn_down.weight")):
+                    scale /= math.sqrt(2 * shape.blocks)
+                nn.init.normal_(weight, std=scale)
+
+    def forward(self, layout: Layout) -> Tensor:
+        """Hidden states [tokens, width]."""
+        x = self.token_embd(layout.ids)
+        turn = rotation(layout.places)
+        for block in self.blk:
+            x = block(x, turn, layout)
+        return self.output_norm(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits of hidden states."""
+        return functional.linear(hidden, self.token_embd.weight)
+
+    @property
+    def size(self) -> int:
+        """Parameters that are exported."""
+        return sum(
+            weight.numel() for name, weight in self.named_parameters() if not name.startswith("line_right")
+        )

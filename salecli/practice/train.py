@@ -1,0 +1,329 @@
+"""Trains the networks of the practice pool, each within a budget of minutes."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import math
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from salecli.errors import EnvironmentFault, UsageError
+from salecli.practice import export
+from salecli.practice import tokenizer as tokenizers
+from salecli.practice.examples import Examples, Tree
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
+
+    from salecli.practice.network import Layout, Network, Rows
+
+AGENTS = ("xs", "s", "m", "l")
+SHARES = {"xs": 0.14, "s": 0.29, "m": 0.57, "l": 1.0}
+"""How long each agent trains, relative to the largest: two queues of the same length."""
+TOKENIZER = "tokenizer.json"
+BATCHES = {"xs": 2048, "s": 2048, "m": 2304, "l": 2560}
+"""Tokens per step: many small steps beat few large ones within minutes."""
+_TEXTS = 2500
+"""Trees whose text trains the tokenizer."""
+_RATE, _RATE_MATRIX = 4e-3, 0.03
+_LINES = 1.0
+"""Weight of telling right plan lines from wrong ones."""
+_SAVE_EVERY = 120.0
+
+Say = Callable[[str], None]
+
+
+def make_tokenizer(path: Path, seed: int) -> Tokenizer:
+    """Train the pool's tokenizer on what all agents read and write, and save it."""
+    texts: list[str] = []
+
+    def collect(text: str) -> list[int]:
+        texts.append(text)
+        return list(text.encode())
+
+    examples = Examples("tokenizer", collect, frozenset(b"\n"), seed)
+    for _ in range(_TEXTS):
+        examples.tree()
+    made = tokenizers.train(texts)
+    made.save(str(path))
+    return made
+
+
+def batches(examples: Examples, size: int) -> Iterator[list[Tree]]:
+    """Batches of trees with at least `size` tokens together, endlessly."""
+    while True:
+        trees: list[Tree] = []
+        held = 0
+        while held < size:
+            trees.append(examples.tree())
+            held += len(trees[-1].ids)
+        yield trees
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Trees ready for the network."""
+
+    layout: Layout
+    target: torch.Tensor
+    weight: torch.Tensor
+    right: torch.Tensor
+    """Each [tokens], as `Tree` has them."""
+
+
+def joined(trees: list[Tree], device: str) -> Batch:
+    """Trees as one line of tokens; each branch is a row that sees its tree's beginning and itself."""
+    import torch
+
+    from salecli.practice.network import Layout
+
+    sight: list[tuple[range, range]] = []  # (the beginning's tokens, the branch's own)
+    start = 0
+    for tree in trees:
+        borders = [at for at in range(1, len(tree.ids)) if tree.branch[at] != tree.branch[at - 1]]
+        edges = [start + at for at in (0, *borders, len(tree.ids))]
+        begun = range(edges[0], edges[1])
+        sight.append((range(0), begun))
+        sight += [(begun, range(low, high)) for low, high in itertools.pairwise(edges[1:])]
+        start = edges[-1]
+    sight.sort(key=lambda row: len(row[0]) + len(row[1]))
+    rows, order, used = [], [0] * start, 0
+    for group in _alike(sight):
+        rows.append(_rows(group, device))
+        most = rows[-1].queries.shape[1]
+        for number, (_, own) in enumerate(group):
+            for at, token in enumerate(own):
+                order[token] = used + number * most + at
+        used += len(group) * most
+
+    def flat(name: str, kind: torch.dtype) -> torch.Tensor:
+        return torch.tensor([x for tree in trees for x in getattr(tree, name)], dtype=kind, device=device)
+
+    layout = Layout(
+        flat("ids", torch.long), flat("place", torch.long), tuple(rows), torch.tensor(order, device=device)
+    )
+    return Batch(layout, flat("target", torch.long), flat("weight", torch.float32), flat("right", torch.long))
+
+
+def _alike(sight: list[tuple[range, range]]) -> Iterator[list[tuple[range, range]]]:
+    """Rows in groups of like length, so that little is filled up."""
+    group: list[tuple[range, range]] = []
+    for row in sight:
+        if group and len(row[0]) + len(row[1]) > 1.35 * (len(group[0][0]) + len(group[0][1])) + 16:
+            yield group
+            group = []
+        group.append(row)
+    yield group
+
+
+def _rows(group: list[tuple[range, range]], device: str) -> Rows:
+    """Rows of like length as indices and a bias."""
+    import torch
+
+    from salecli.practice.network import HIDDEN, Rows
+
+    asked = max(len(own) for _, own in group)
+    known = max(len(begun) + len(own) for begun, own in group)
+    queries = [[*own, *[0] * (asked - len(own))] for _, own in group]
+    keys = [[*begun, *own, *[0] * (known - len(begun) - len(own))] for begun, own in group]
+    # A query sees the whole beginning, and its own branch up to itself.
+    last = torch.tensor([len(begun) for begun, _ in group])[:, None, None] + torch.arange(asked)[:, None]
+    bias = torch.where(torch.arange(known) <= last, 0.0, HIDDEN)
+    return Rows(torch.tensor(queries, device=device), torch.tensor(keys, device=device), bias.to(device))
+
+
+def losses(network: Network, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Per-token losses of the trained tokens, their weights, and the mean loss of the plan lines."""
+    import torch
+    from torch.nn import functional
+
+    with torch.autocast(batch.target.device.type, torch.bfloat16, enabled=True):
+        hidden = network(batch.layout)
+        trained = batch.target >= 0
+        logits = network.logits(hidden[trained])
+        judged = batch.right >= 0
+        lines = network.line_right(hidden[judged]).float().squeeze(-1)
+    each = functional.cross_entropy(logits.float(), batch.target[trained], reduction="none")
+    about = batch.right[judged].float()
+    right = functional.binary_cross_entropy_with_logits(lines, about) if len(about) else each.new_zeros(())
+    return each, batch.weight[trained], right
+
+
+def optimizers(network: Network) -> list[Any]:
+    """Muon for the blocks' matrices, AdamW for the embedding and the norms."""
+    import torch
+
+    matrices = [
+        weight for name, weight in network.named_parameters() if name.startswith("blk") and weight.dim() == 2
+    ]
+    held = {id(weight) for weight in matrices}
+    rest = [weight for weight in network.parameters() if id(weight) not in held]
+    return [
+        torch.optim.Muon(matrices, lr=_RATE_MATRIX, momentum=0.95, weight_decay=0.01),
+        torch.optim.AdamW(rest, lr=_RATE, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def train(
+    agent: str,
+    tokenizer: Tokenizer,
+    minutes: float,
+    seed: int,
+    say: Say,
+    save: Callable[[Network], None],
+    begin: Mapping[str, Any] | None = None,
+) -> Network:
+    """Train one agent for `minutes` of wall-clock time; `save` is called now and then.
+
+    `begin` holds the weights to go on from; without them it starts at random ones.
+    """
+    import torch
+
+    from salecli.practice.network import SHAPES, Network
+
+    torch.manual_seed(seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    breaks, encode = tokenizers.breaks(tokenizer), _encoder(tokenizer)
+    network: Network = Network(SHAPES[agent], tokenizer.get_vocab_size()).to(device)
+    if begin is not None:
+        network.load_state_dict(begin)
+    checks = [joined([tree], device) for tree in _some(Examples(agent, encode, breaks, -1 - seed), 24)]
+    stream = batches(Examples(agent, encode, breaks, seed), BATCHES[agent])
+    steps = optimizers(network)
+    rates = [group["lr"] for one in steps for group in one.param_groups]
+    say(f"{agent}: {network.size:,} parameters on {device}, {minutes:g} minutes")
+    start = saved = told = time.monotonic()
+    count = tokens = 0
+    while True:
+        now = time.monotonic()
+        part = (now - start) / (60 * minutes)
+        if part >= 1:
+            break
+        rate = min(1.0, part / 0.02 + 0.02) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+        for one, base in zip([g for s in steps for g in s.param_groups], rates, strict=True):
+            one["lr"] = base * rate
+        batch = joined(next(stream), device)
+        each, weight, right = losses(network, batch)
+        loss = (each * weight).sum() / weight.sum() + _LINES * right
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        for step in steps:
+            step.step()
+            step.zero_grad(set_to_none=True)
+        count, tokens = count + 1, tokens + len(batch.target)
+        if now - told > 30:
+            told = now
+            said, marked, lines = check(network, checks)
+            say(
+                f"{agent}: {100 * part:.0f} % step {count} {tokens / (now - start):,.0f} tokens/s "
+                f"text {said:.4f} marks {marked:.4f} lines {lines:.4f}"
+            )
+        if now - saved > _SAVE_EVERY:
+            saved = now
+            save(network)
+    save(network)
+    said, marked, lines = check(network, checks)
+    say(f"{agent}: done, {count} steps, {tokens:,} tokens")
+    say(f"{agent}: text {said:.4f} marks {marked:.4f} lines {lines:.4f}")
+    return network
+
+
+def check(network: Network, batches: list[Batch]) -> tuple[float, float, float]:
+    """Mean loss per text token, per mark and per judged line on fixed trees."""
+    import torch
+
+    with torch.no_grad():
+        found = [losses(network, batch) for batch in batches]
+    each = torch.cat([one for one, _, _ in found])
+    weight = torch.cat([one for _, one, _ in found])
+    lines = sum(float(right) for _, _, right in found) / len(found)
+    return float(each[weight <= 1].mean()), float(2 * each[weight > 1].mean()), lines
+
+
+def _some(examples: Examples, count: int) -> list[Tree]:
+    return [examples.tree() for _ in range(count)]
+
+
+def _encoder(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    return encode
+
+
+def lanes(agents: Sequence[str], minutes: float, count: int) -> list[list[tuple[str, float]]]:
+    """(agent, minutes) in up to `count` queues that run side by side, the longest one `minutes` long."""
+    queues: list[list[str]] = [[] for _ in range(max(1, min(count, len(agents))))]
+    for agent in sorted(agents, key=SHARES.__getitem__, reverse=True):
+        min(queues, key=lambda queue: sum(map(SHARES.__getitem__, queue))).append(agent)
+    factor = minutes / max(sum(SHARES[agent] for agent in queue) for queue in queues)
+    # The small ones first: something usable stands early.
+    return [[(agent, SHARES[agent] * factor) for agent in reversed(queue)] for queue in queues]
+
+
+def train_lane(queue: Sequence[tuple[str, float]], out: Path, seed: int, threads: int) -> None:
+    """Train the agents of one queue, and keep `out` supplied with their newest GGUF files."""
+    import torch
+
+    torch.set_num_threads(threads)
+    tokenizer = tokenizers.load(out / TOKENIZER)
+    for agent, minutes in queue:
+        path = out / f"practice-{agent}.gguf"
+
+        def save(network: Network, agent: str = agent, path: Path = path) -> None:
+            export.write(network, tokenizer, f"Practice {agent}", path)
+
+        train(agent, tokenizer, minutes, seed, _say, save)
+
+
+def train_pool(agents: Sequence[str], out: Path, minutes: float, seed: int) -> None:
+    """Train `agents` within `minutes`, and write their GGUF files to `out`.
+
+    An interrupted training leaves files that are at most two minutes behind.
+
+    Raises:
+        EnvironmentFault: PyTorch, gguf or tokenizers is missing, or a training process failed.
+        UsageError: `out` cannot be written.
+    """
+    for name in ("torch", "gguf", "tokenizers"):
+        if importlib.util.find_spec(name) is None:
+            raise EnvironmentFault(f"training needs the package {name}", "type: pip install 'sale[train]'")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        make_tokenizer(out / TOKENIZER, seed)
+    except OSError as error:
+        raise UsageError(
+            f"{out} cannot be written: {error.strerror}", "name another folder with --out"
+        ) from error
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    queues = lanes(agents, minutes, min(2, cores))
+    context = multiprocessing.get_context("spawn")
+    running = [
+        context.Process(target=train_lane, args=(queue, out, seed, max(1, cores // len(queues))))
+        for queue in queues
+    ]
+    try:
+        for one in running:
+            one.start()
+        for one in running:
+            one.join()
+    finally:
+        for one in running:
+            if one.is_alive():
+                one.terminate()
+                one.join()
+    if any(one.exitcode for one in running):
+        raise EnvironmentFault("a training process ended with an error", f"what is finished lies in {out}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
