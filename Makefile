@@ -7,9 +7,10 @@
 #   make clean   remove what was built (make distclean: the virtual environment too)
 
 PYTHON ?= python3
+# The demo sells a few tasks to fill the memory, then the one whose patch goes to stdout.
 DEMO_LEVEL ?= 2
-# Tasks that the demo sells one after another on one memory: later ones show refinement from earlier ones.
-DEMO_SEEDS ?= 1 2 3
+DEMO_MEMORY ?= 1 2
+DEMO_SEED ?= 3
 PYTEST_ARGS ?=
 
 VENV := .venv
@@ -66,11 +67,13 @@ demo: ready
 	@folder=$$(mktemp -d "$${TMPDIR:-/tmp}/sale-demo.XXXXXX"); \
 	trap 'rm -rf "$$folder"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	export XDG_DATA_HOME="$$folder/data" XDG_CONFIG_HOME="$$folder/config"; sale="$(CURDIR)/$(BIN)/sale"; \
-	for seed in $(DEMO_SEEDS); do \
-	  "$$sale" practice new "$$folder/task-$$seed" --level $(DEMO_LEVEL) --seed $$seed >&2 || exit; \
-	  cd "$$folder/task-$$seed"; status=0; "$$sale" solve issue.md --pool practice || status=$$?; cd /; \
-	  [ $$status -le 1 ] || exit $$status; echo >&2; \
-	done; exit $$status
+	sell() { \
+	  "$$sale" practice new "$$folder/task-$$1" --level $(DEMO_LEVEL) --seed $$1 >&2 || exit; \
+	  cd "$$folder/task-$$1"; status=0; "$$sale" solve issue.md --pool practice || status=$$?; cd /; \
+	  [ $$status -le 1 ] || exit $$status; \
+	}; \
+	for seed in $(DEMO_MEMORY); do sell $$seed >&2; echo >&2; done; \
+	sell $(DEMO_SEED); exit $$status
 
 check: packages
 	@$(BIN)/ruff check

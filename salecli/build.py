@@ -17,7 +17,7 @@ from salecli.adapters.llama import LlamaModel
 from salecli.adapters.residency import Residency, free_memory
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.adapters.testing import detect_test_command
-from salecli.config import Settings, size
+from salecli.config import Settings
 from salecli.core.agent import Agent, Pool, Profile
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
@@ -76,8 +76,7 @@ def house(settings: Settings, repository: Repository, run: Run, decisions: Decis
             raise memory.fault
         # It loads in the background, and is wanted when the first bids are marked.
         embedder.preload()
-        snapshot = stack.enter_context(repository.snapshot(run.objects))
-        stack.callback(snapshot.tar.unlink, missing_ok=True)
+        snapshot = stack.enter_context(repository.snapshot())
         command = settings.test_command or detect_test_command(snapshot.files, snapshot.read)
         if not command:
             raise RepositoryError(
@@ -162,9 +161,9 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
     chosen = settings.sandbox
     return SandboxLimits(
         seconds=chosen.command_seconds,
-        memory=size(chosen.memory),
+        memory=chosen.memory_bytes,
         cpus=chosen.cpus,
         pids=chosen.pids,
         output=chosen.output_bytes,
-        tree=size(chosen.size),
+        tree=chosen.size_bytes,
     )

@@ -2,37 +2,29 @@
 
 Later ones win: defaults, `config.toml` in the user's configuration folder, `[tool.sale]` in the repository's
 pyproject.toml, `sale.toml` at its root, options. No setting holds text that a shell of the host would run:
-`test_command` is for the sandbox alone.
+`test_command` is for the sandbox alone. What decides about the user's own files (OWNERS) is not the
+repository's to set.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import platformdirs
 from pydantic import AfterValidator, Field
 
 from salecli import toml
 from salecli.checked import Section, check
+from salecli.core.decisions import Accept
 from salecli.errors import ConfigError, UsageError
+from salecli.resources import data_folder, user_file
 from salecli.toml import Document, Key
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-
-
-def data_folder() -> Path:
-    """Where memory and runs live; XDG_DATA_HOME is honoured."""
-    return Path(platformdirs.user_data_dir("sale", appauthor=False))
-
-
-def user_file() -> Path:
-    """The user's own configuration; XDG_CONFIG_HOME is honoured."""
-    return Path(platformdirs.user_config_dir("sale", appauthor=False)) / "config.toml"
 
 
 def size(text: str) -> int:
@@ -136,7 +128,7 @@ class Settings(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     refine: bool = True
     """Whether cheaper agents may rewrite their bids from memory."""
-    apply: Literal["none", "worktree", "branch"] = "none"
+    apply: Accept = "none"
     test_command: str = ""
     """Run in the sandbox; empty detects pytest or unittest."""
     memory: MemorySettings = Field(default_factory=MemorySettings)
@@ -146,6 +138,10 @@ class Settings(Section):
 
 
 _PATHS = (("memory", "path"), ("models", "folder"))
+OWNERS: tuple[Key, ...] = (("apply",), *_PATHS)
+"""Settings that decide about the user's own files: a repository may be a stranger's, and has no say in them.
+
+The same holds for the path of a pool file, which names model files that llama.cpp would read."""
 
 
 def load_settings(repository: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
@@ -162,6 +158,8 @@ def load_settings(repository: Path | None = None, overrides: Mapping[str, object
         part = _part(document, above)
         if part is None:
             continue
+        if document.path != user_file():
+            _check_strangers(part, partial(_where, document, above))
         part = _resolved(part, document.path.parent)
         # Each file by itself: every setting has a default, and a later file must not hide a fault.
         check(Settings, part, partial(_where, document, above))
@@ -195,6 +193,30 @@ def _documents(repository: Path | None) -> Iterator[tuple[Document, Key]]:
         yield toml.read(own), ()
 
 
+def _check_strangers(values: Mapping[str, Any], where: Callable[[Key], str]) -> None:
+    """Refuse what a repository's own file may not set.
+
+    Raises:
+        ConfigError: with file and line, and where the setting belongs.
+    """
+    for key in OWNERS:
+        section = values if len(key) == 1 else values.get(str(key[0]))
+        if isinstance(section, Mapping) and key[-1] in section:
+            raise ConfigError(
+                f"{where(key)}: {toml.dotted(key)} is yours to set, not a repository's",
+                f"move it to {user_file()}, or give it as an option",
+            )
+    if _is_path(values.get("pool")):
+        raise ConfigError(
+            f"{where(('pool',))}: a repository names a pool by its name, not by a path",
+            f"move it to {user_file()}, or give it as an option: --pool {values['pool']}",
+        )
+
+
+def _is_path(pool: object) -> bool:
+    return isinstance(pool, str) and ("/" in pool or pool.endswith(".toml"))
+
+
 def _part(document: Document, above: Key) -> dict[str, Any] | None:
     """The table at `above`, None where the document has none."""
     values: Any = document.values
@@ -216,9 +238,8 @@ def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         table = values.get(section)
         if isinstance(table, dict) and isinstance(table.get(name), str | Path):
             table[name] = _absolute(folder, str(table[name]))
-    pool = values.get("pool")
-    if isinstance(pool, str) and ("/" in pool or pool.endswith(".toml")):
-        values["pool"] = str(_absolute(folder, pool))
+    if _is_path(values.get("pool")):
+        values["pool"] = str(_absolute(folder, values["pool"]))
     return values
 
 

@@ -15,6 +15,11 @@ SaleError                 broken setup or bad input: a message and what to do ne
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from salecli.core.values import Usage
+
 
 class SaleError(Exception):
     """An expected failure: `message` says what is wrong and where, `hint` what to type next."""
@@ -51,6 +56,9 @@ class EnvironmentFault(SaleError):
 
 class ModelError(EnvironmentFault):
     """A model cannot be loaded, or its process ended."""
+
+    usage: Usage | None = None
+    """What the failed call had consumed, where that is known: it was paid for all the same."""
 
 
 class ContextFull(ModelError):

@@ -1,4 +1,4 @@
-"""Finds the data folders `prompts/` and `sandbox/` in an installed wheel or in a checkout."""
+"""Finds the package's data folders, in an installed wheel or in a checkout, and the user's own folders."""
 
 from __future__ import annotations
 
@@ -33,3 +33,17 @@ def sandbox() -> Path:
 def pools() -> Path:
     """The folder of pool files that are shipped with the package."""
     return _PACKAGE / "pools"
+
+
+def data_folder() -> Path:
+    """Where memory and runs live; XDG_DATA_HOME is honoured."""
+    import platformdirs  # most commands do without
+
+    return Path(platformdirs.user_data_dir("sale", appauthor=False))
+
+
+def user_file() -> Path:
+    """The user's own configuration; XDG_CONFIG_HOME is honoured."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("sale", appauthor=False)) / "config.toml"

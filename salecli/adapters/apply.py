@@ -1,8 +1,9 @@
 """Applies an accepted patch to the user's repository: to its working tree, or as a commit on a new branch.
 
 Everything is tried in a private object folder first. The working tree is then changed by replacing whole
-files, or not at all; a branch is made without touching working tree or index. git itself never patches
-in the user's tree.
+files; an error or an interrupt puts back what was replaced. A process that is killed outright between two
+files cannot: it leaves those done, with the old ones in `.sale-apply-*` at the top. A branch is made
+without touching working tree or index. git itself never patches in the user's tree.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def apply_patch(
     title: str = "",
     saved: Path | None = None,
 ) -> Applied:
-    """Apply a patch that `collect` made, to the working tree or to a new branch sale/RUN, or not at all.
+    """Apply a patch that `collect` made, to the working tree or to a new branch sale/RUN; an error undoes it.
 
     `title` is the first line of the branch's commit; `saved`, the file that holds the diff, makes the command
     that takes it back complete.

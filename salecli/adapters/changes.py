@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,8 +19,14 @@ MAX_CHANGED_BYTES = 64 << 20
 """Bytes of the changed files together; they are held in memory."""
 
 
-def patch_of(store: ObjectFolder, base: str, entries: Entries, found: Iterable[Found]) -> Patch:
-    """The patch that leads from the base tree to the files found.
+def patch_of(
+    store: ObjectFolder,
+    base: str,
+    entries: Entries,
+    found: Iterable[Found],
+    decides: Callable[[str], bool] = policy.is_test_setting,
+) -> Patch:
+    """The patch that leads from the base tree to the files found; `decides` knows the settings of the tests.
 
     Raises:
         PatchRefused: a path, a link or a size that breaks the policy; nothing is kept of such a tree.
@@ -53,21 +59,27 @@ def patch_of(store: ObjectFolder, base: str, entries: Entries, found: Iterable[F
     after.update({path: entry for path, entry in entries.items() if entry.mode == SUBMODULE})
     check_twins(fresh, after)
     tree = store.tree(after)
-    return patch_between(store, base, tree)
+    return patch_between(store, base, tree, decides)
 
 
-def patch_between(store: ObjectFolder, base: str, tree: str) -> Patch:
+def patch_between(
+    store: ObjectFolder, base: str, tree: str, decides: Callable[[str], bool] = policy.is_test_setting
+) -> Patch:
     """Our own diff of two trees, with its changes counted and flagged."""
     counts = store.counts(base, tree)
-    changes = tuple(_change(store, item, counts.get(item.path)) for item in store.differences(base, tree))
+    changes = tuple(
+        _change(store, item, counts.get(item.path), decides) for item in store.differences(base, tree)
+    )
     return Patch(base, tree, store.diff(base, tree), changes)
 
 
-def _change(store: ObjectFolder, item: Difference, lines: tuple[int, int] | None) -> Change:
+def _change(
+    store: ObjectFolder, item: Difference, lines: tuple[int, int] | None, decides: Callable[[str], bool]
+) -> Change:
     status = "added" if item.before is None else "deleted" if item.after is None else "modified"
     content = store.blob(item.after.id) if item.after and item.after.mode != SUBMODULE else b""
     before, mode = (entry.mode if entry else "" for entry in (item.before, item.after))
-    flags = policy.flags(item.path, before, mode, content)
+    flags = policy.flags(item.path, before, mode, content, decides)
     added, removed = lines or (0, 0)
     return Change(item.path, status, added, removed, flags if lines else (*flags, "binary"))  # type: ignore[arg-type]
 

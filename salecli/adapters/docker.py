@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from salecli.adapters import changes, policy, testing
 from salecli.adapters.archive import ArchiveLimits, read_archive
+from salecli.adapters.commanded import commanded
 from salecli.adapters.container import Container, SandboxLimits
 from salecli.adapters.engine import connect, reap
 from salecli.adapters.git import Snapshot
@@ -129,7 +130,7 @@ class DockerSandbox:
             raise ValueError(f"{path} could not be written: {said.text.strip() or ended.how}")
 
     def read(self, path: str) -> str | None:
-        """A file's text, None where there is none; undecodable bytes are replaced.
+        """A file's text, None where there is none; `write` gives undecodable bytes back as they were.
 
         Raises:
             ValueError: a path that leaves the tree, or a file of more than 4 MiB.
@@ -140,7 +141,7 @@ class DockerSandbox:
             return None
         if ended.how != "exit" or ended.code or len(found) > MAX_READ:
             raise ValueError(f"{path} could not be read: more than {MAX_READ >> 20} MiB, or not allowed")
-        return found.decode("utf-8", "replace")
+        return found.decode("utf-8", "surrogateescape")
 
     def run(self, command: str) -> Completed:
         """Run a shell command at the tree's root; whatever it leaves running ends with it."""
@@ -211,7 +212,9 @@ class DockerSandbox:
                 )
             archive.seek(0)
             found = read_archive(_pieces(archive), limits)
-            return changes.patch_of(snapshot.store, snapshot.tree, snapshot.entries, found)
+            return changes.patch_of(
+                snapshot.store, snapshot.tree, snapshot.entries, found, self._workspace.decides
+            )
 
     def close(self) -> None:
         """End and remove the sandbox; safe to call twice."""
@@ -244,6 +247,7 @@ class DockerWorkspace:
         """
         self.snapshot = snapshot
         self.test_command = test_command
+        self._commanded = commanded(test_command)
         self.run = run
         self.limits = limits or SandboxLimits()
         self.client = client or connect()
@@ -257,6 +261,10 @@ class DockerWorkspace:
         except BaseException:
             self.close()
             raise
+
+    def decides(self, path: str) -> bool:
+        """Whether a file at this path has a say in how the tests are found, run or counted."""
+        return policy.is_test_setting(path) or self._commanded.holds(path)
 
     def open(self) -> DockerSandbox:
         """A fresh sandbox that holds the snapshot."""
@@ -280,9 +288,9 @@ class DockerWorkspace:
     def verify(self, patch: Patch) -> Tests:
         """Run the original tests on snapshot + patch in a fresh sandbox.
 
-        Existing tests and every test setting are those of the snapshot, and tests that the patch adds are
-        left out, so nothing in the patch decides how it is judged. A case that ran before the patch and
-        does not run after it counts as an error.
+        Existing tests and every test setting, what the test command names included, are those of the
+        snapshot, and tests that the patch adds are left out: nothing in the patch decides its verdict. A
+        case that ran before the patch and does not run after it counts as an error.
 
         Raises:
             PatchRefused: a patch on another base, one that does not apply, or that breaks the path policy.
@@ -295,7 +303,7 @@ class DockerWorkspace:
         tree = store.applied(base, patch.diff)
         if patch.tree and patch.tree != tree:
             raise PatchRefused("the patch does not reproduce the tree it was made from")
-        judged = dict(self.snapshot.entries)
+        verified = dict(self.snapshot.entries)
         fresh = []
         for item in store.differences(base, tree):
             if item.after is not None:
@@ -303,22 +311,22 @@ class DockerWorkspace:
                     raise PatchRefused(f"{item.path!a}: a submodule may not be changed")
                 changes.check(item.path, item.after.mode, store.blob(item.after.id), self.snapshot.entries)
                 fresh.append(item.path)
-            if policy.is_test(item.path) or policy.is_test_setting(item.path):
+            if policy.is_test(item.path) or self.decides(item.path):
                 continue
             if item.after is None:
-                judged.pop(item.path, None)
+                verified.pop(item.path, None)
             else:
-                judged[item.path] = item.after
+                verified[item.path] = item.after
         changes.check_twins(fresh, store.entries(tree))
         if self.before is None:
             with self.open() as sandbox:
                 self.before = sandbox.tested()
         with tempfile.TemporaryDirectory(dir=store.folder) as place:
             files = Path(place) / "verify.tar"
-            store.write_tar(dict(sorted(judged.items())), files)
+            store.write_tar(dict(sorted(verified.items())), files)
             sandbox = self._open(files)
         with sandbox:
-            return testing.judged(self.before, sandbox.tested())
+            return testing.compared(self.before, sandbox.tested())
 
     def close(self) -> None:
         """Remove every sandbox that is still open; safe to call twice."""

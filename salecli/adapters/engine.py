@@ -49,8 +49,8 @@ def connect(timeout: float = 60) -> DockerClient:
 
 def _plainly(said: str) -> str:
     """What the innermost of nested errors says: docker-py shows their Python forms."""
-    quoted = re.findall(r"Error\(\d+, ['\"](.+?)['\"]\)", said)
-    return str(quoted[-1]) if quoted else said[:200]
+    found = re.search(r"Error\(-?\d+, ['\"](.+?)['\"]\)|\[Errno -?\d+\] ([^'\")]+)", said)
+    return (found[1] or found[2]) if found else said[:200]
 
 
 @contextmanager
@@ -115,8 +115,8 @@ def remove(client: DockerClient, name: str) -> bool:
     return True
 
 
-def reap(client: DockerClient, run: str | None = None) -> int:
-    """Remove containers whose owner is dead, and those of `run` where it is given; returns how many.
+def reap(client: DockerClient) -> int:
+    """Remove containers whose owner is dead; returns how many.
 
     Those of other machines or process namespaces on the same engine are left until their lifetime is over.
     """
@@ -129,6 +129,6 @@ def reap(client: DockerClient, run: str | None = None) -> int:
         if owner is None:
             continue
         overdue = labels.get("sale.until", "").isdigit() and time.time() > int(labels["sale.until"]) + 60
-        if owner.alive() is False or overdue or (run is not None and labels["sale"] == run):
+        if owner.alive() is False or overdue:
             removed += remove(client, found["Id"])
     return removed

@@ -7,6 +7,8 @@ copy, and hashes what is new into a private object folder; `apply.py` is the onl
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import stat
 import weakref
@@ -31,39 +33,29 @@ class Repository:
         """Open the repository that `path`, a folder at any depth, belongs to.
 
         Raises:
-            RepositoryError: no such folder, no repository, a bare one, or one without a commit.
+            RepositoryError: no such folder, no repository, a bare one, one of another user that git does not
+                trust, or one without a commit.
         """
-        # GitPython takes a tenth of a second and asks for the git program while it is imported.
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        import git
-
         if shutil.which("git") is None:
             raise RepositoryError("git is not installed", "sudo apt-get install git")
         start = Path(path).absolute()
         if not start.is_dir():
             raise RepositoryError(f"{start} is not a folder", "name one: --repo DIR")
+        # git looks at whose files these are only while it looks for them itself, so it is asked first.
+        self.top = _top(start)
+        # GitPython takes a tenth of a second and asks for the git program while it is imported.
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        import git
+
         try:
-            opened = git.Repo(start, search_parent_directories=True)
+            with git.Repo(self.top) as opened:
+                self.folder = Path(opened.git_dir).absolute()
         except (git.InvalidGitRepositoryError, git.NoSuchPathError):
             raise RepositoryError(
-                f"{start} is not in a git repository",
-                "git init && git add -A && git commit -m start, or name one: --repo DIR",
+                f"{self.top} is a work tree whose git folder lies elsewhere (core.worktree)",
+                f"git clone {shlex.quote(str(start))}, and run sale in the clone",
             ) from None
-        with opened:
-            if opened.bare or opened.working_tree_dir is None:
-                raise RepositoryError(f"{start} is a bare repository", "clone it, and run sale in the clone")
-            self.top = Path(opened.working_tree_dir)
-            self.folder = Path(opened.git_dir).absolute()
         self.git = Git(self.folder, self.top, trusted=True)
-        try:
-            self.git.run("rev-parse", "--is-inside-work-tree")
-        except RepositoryError as error:
-            if "dubious ownership" in error.message:
-                raise RepositoryError(
-                    f"{self.top} belongs to another user",
-                    f"git config --global --add safe.directory {self.top}",
-                ) from None
-            raise
         if not self.git.run("rev-parse", "--quiet", "--verify", "HEAD^{commit}", expect=(0, 1, 128)).strip():
             raise RepositoryError(f"{self.top} has no commit yet", "git add -A && git commit -m start")
 
@@ -76,12 +68,6 @@ class Repository:
     def head(self) -> str:
         """Id of the commit that is checked out."""
         return self.git.text("rev-parse", "HEAD")
-
-    @property
-    def branch(self) -> str:
-        """The branch that is checked out; the commit's short id when HEAD is detached."""
-        name = os.fsdecode(self.git.run("symbolic-ref", "--quiet", "--short", "HEAD", expect=(0, 1))).strip()
-        return name or self.git.text("rev-parse", "--short", "HEAD")
 
     @cached_property
     def objects(self) -> Path:
@@ -97,29 +83,24 @@ class Repository:
         """A private object folder that borrows from this repository."""
         return ObjectFolder(folder, self.objects, self.format)
 
-    def snapshot(self, folder: Path | None = None, max_bytes: int = MAX_BYTES) -> Snapshot:
+    def snapshot(self, max_bytes: int = MAX_BYTES) -> Snapshot:
         """HEAD plus uncommitted changes: changed tracked files, and untracked ones that are not ignored.
 
-        Submodules and LFS pointers stay as they are. `folder` receives the private objects; without one,
-        a temporary folder is made, and removed when the snapshot is closed.
+        Submodules and LFS pointers stay as they are. What belongs to it lies in a temporary folder, which
+        goes when the snapshot is closed; where the process is killed, with the next one.
 
         Raises:
             RepositoryError: too large, a file that cannot be read, or a partial clone that lacks blobs.
         """
         reap_folders()
-        place = temporary_folder() if folder is None else folder
+        place = temporary_folder()
         try:
-            taken = self._snapshot(place, max_bytes)
+            return self._snapshot(place, max_bytes)
         except BaseException:
-            if folder is None:
-                shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
             raise
-        if folder is None:
-            taken.remove = weakref.finalize(taken, shutil.rmtree, place, True)
-        return taken
 
     def _snapshot(self, place: Path, max_bytes: int) -> Snapshot:
-        place.mkdir(parents=True, exist_ok=True)
         store = self.private(place)
         entries, fresh = self._listed(place)
         _check_size({path: _size(self.top, path) for path in fresh}, max_bytes)
@@ -136,6 +117,7 @@ class Repository:
         dirty = tuple(item.path for item in store.differences(f"{head}^{{tree}}", tree))
         taken = Snapshot(store, tree, entries, head, dirty)
         store.write_tar(entries, taken.tar)
+        taken.remove = weakref.finalize(taken, shutil.rmtree, place, True)
         return taken
 
     def _listed(self, place: Path) -> tuple[dict[str, Entry], list[str]]:
@@ -190,7 +172,7 @@ class Snapshot:
     dirty: tuple[str, ...]
     """Paths in which the snapshot differs from that commit."""
     remove: weakref.finalize[[str], Snapshot] | None = None
-    """Removes the temporary folder, where the snapshot made one."""
+    """Removes the temporary folder that all of this lies in."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -210,7 +192,7 @@ class Snapshot:
         return self.store.blob(entry.id).decode("utf-8", "replace")
 
     def close(self) -> None:
-        """Remove what a snapshot without a folder of its own made; safe to call twice."""
+        """Remove the snapshot from the disk; safe to call twice."""
         if self.remove:
             self.remove()
 
@@ -219,6 +201,30 @@ class Snapshot:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _top(start: Path) -> Path:
+    """The top of the work tree that `start` lies in, found by git under git's own rules of trust."""
+    try:
+        said = Git(None, start, trusted=True).run("rev-parse", "--show-toplevel")
+    except RepositoryError as error:
+        owned = re.search(r"(?:dubious ownership in|unsafe) repository (?:at |\()'(.+?)'", error.message)
+        if owned:
+            raise RepositoryError(
+                f"{owned[1]} belongs to another user, and git does not trust it",
+                f"git config --global --add safe.directory {shlex.quote(owned[1])}",
+            ) from None
+        if "not a git repository" in error.message:
+            raise RepositoryError(
+                f"{start} is not in a git repository",
+                "git init && git add -A && git commit -m start, or name one: --repo DIR",
+            ) from None
+        if "work tree" in error.message or "bare repository" in error.message:
+            raise RepositoryError(
+                f"{start} is a bare repository", "clone it, and run sale in the clone"
+            ) from None
+        raise
+    return Path(os.fsdecode(said.removesuffix(b"\n")))
 
 
 def content_on_disk(top: Path, path: str) -> tuple[str, bytes] | None:

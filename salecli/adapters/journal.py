@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from salecli.core import events
 from salecli.errors import EnvironmentFault, UsageError
+from salecli.resources import data_folder
 
 JOURNAL = "journal.jsonl"
 ABOUT = "run.json"
@@ -21,10 +22,8 @@ _STREAMED = (events.PlanToken, events.WorkToken)
 
 
 def runs_folder() -> Path:
-    """Where runs are kept: the user's data folder (XDG_DATA_HOME honoured)."""
-    from platformdirs import user_data_path
-
-    return user_data_path("sale", appauthor=False) / "runs"
+    """Where runs are kept."""
+    return data_folder() / "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,6 @@ class Run:
     @property
     def id(self) -> str:
         return self.folder.name
-
-    @property
-    def objects(self) -> Path:
-        """The private git object folder of the run's snapshot and patches."""
-        return self.folder / "objects"
 
     @property
     def begun(self) -> bool:
@@ -98,9 +92,15 @@ class Journal:
     def write(self, event: events.Event) -> None:
         """Append one event."""
         record = {**events.to_dict(event), "_at": round(time.time(), 3)}
-        self._file.write(json.dumps(record, separators=(",", ":"), default=str) + "\n")
-        if not isinstance(event, _STREAMED):
-            self._file.flush()
+        try:
+            self._file.write(json.dumps(record, separators=(",", ":"), default=str) + "\n")
+            if not isinstance(event, _STREAMED):
+                self._file.flush()
+        except OSError as error:
+            raise EnvironmentFault(
+                f"the run cannot be written down in {self.run.folder}: {error.strerror}",
+                "make room there, or set XDG_DATA_HOME to another place",
+            ) from error
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
@@ -116,7 +116,6 @@ def new_run(folder: Path | None = None) -> Run:
             with suppress(FileExistsError):
                 made = parent / secrets.token_hex(3)
                 made.mkdir(mode=0o700)
-                (made / "objects").mkdir()
                 return Run(made)
     except OSError as error:
         raise EnvironmentFault(

@@ -19,6 +19,10 @@ class Lesson:
     """What failed when the lost plan was carried out; empty where it was not."""
 
 
+_NOT_THE_PLAN = ("model died", "sandbox died", "handed over")
+"""Endings that say nothing about the plan that was being carried out."""
+
+
 def lessons(auction: Auction) -> tuple[Lesson, ...]:
     """One lesson per agent at most; none where nobody solved the task.
 
@@ -31,7 +35,11 @@ def lessons(auction: Auction) -> tuple[Lesson, ...]:
     won = bids.get((proof.agent, proof.refined)) if proof else None
     if won is None or not won.plan.strip():
         return ()
-    notes = {(work.agent, work.refined): work.note for work in auction.works if not work.solved}
+    notes = {
+        (work.agent, work.refined): work.note
+        for work in auction.works
+        if not work.solved and work.end not in _NOT_THE_PLAN
+    }
     totals = {(score.agent, score.refined): score.total for score in auction.scores}
     # A plan that says the same as the won one teaches nothing beside it.
     lost = [bid for bid in bids.values() if bid.plan.strip() and bid.plan.strip() != won.plan.strip()]

@@ -14,13 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from salecli.adapters import gguf_header
+from salecli.adapters.llama_call import Call
 from salecli.adapters.llama_child import Child
 from salecli.adapters.residency import Residency
 from salecli.adapters.wire import Message
 from salecli.core.values import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.errors import ContextFull, ModelError, ModelTimeout
 
-_USAGE = ("prompt", "evaluated", "generated", "seconds", "end")
 CONTEXT = 8192
 """Tokens of context where nobody asked for more or less, as far as the model was trained for it."""
 SMALL = 16 << 20
@@ -58,6 +58,7 @@ class LlamaModel:
         self._child: Child | None = None
         self._turn = threading.Lock()
         self._holder: int | None = None
+        self._calls: list[Call] = []
 
     def __repr__(self) -> str:
         return f"LlamaModel({str(self.file)!r})"
@@ -112,8 +113,17 @@ class LlamaModel:
 
     def load(self) -> Loaded | None:
         """Make the model resident; None where it already was."""
-        with self._job() as (_, loaded):
+        with self._job() as (_, _, loaded):
             return loaded
+
+    def cancel(self) -> None:
+        """End the calls that other threads are in, also those that wait for their turn: ModelError there.
+
+        Returns at once; a call that has begun its work ends within half a second, and the model stays usable.
+        Calls that begin later are not touched.
+        """
+        for call in tuple(self._calls):
+            call.cancelled = True
 
     def unload(self) -> None:
         """End the model's process, which frees its memory; a job that runs fails. It loads again at need."""
@@ -141,73 +151,89 @@ class LlamaModel:
             ContextFull: the prompt does not fit; ModelTimeout: `limits.deadline` seconds passed;
             ModelError: the file is unusable, or the process ended.
         """
-        until = None if limits.deadline is None else time.monotonic() + limits.deadline
-        with self._job(until) as (child, _):
+        with self._job(limits.deadline) as (child, call, _):
             # Only the time of the call itself is the parent's to watch; the rest goes to the process.
             wishes = asdict(limits)
             del wishes["deadline"]
             job = child.begin({"do": "stream", "turns": _plain(turns), "limits": wishes})
-            with closing(self._replies(child, job, until)) as replies:
+            with closing(self._replies(child, job, call)) as replies:
                 for message in replies:
                     if message["kind"] == "end":
-                        return Usage(*(message[name] for name in _USAGE))
+                        return call.usage
                     for token in message["tokens"]:
                         yield Token(*token)
             raise AssertionError("unreachable: a job ends with `end` or an error")
 
     def choose(
-        self, prefix: Sequence[Turn], endings: Sequence[Sequence[Turn]], options: Sequence[str]
+        self,
+        prefix: Sequence[Turn],
+        endings: Sequence[Sequence[Turn]],
+        options: Sequence[str],
+        deadline: float | None = None,
     ) -> list[Choice]:
         """The next-token distribution over `options` after prefix + ending, for each ending.
 
         The prefix is evaluated once, and an ending's distribution does not depend on the other endings.
 
         Raises:
+            ModelTimeout: `deadline` seconds passed;
             ModelError: an option is no single token, or what `stream` raises.
         """
         if not options or not all(endings):
             raise ValueError("choose needs options, and endings of at least one turn")
         if not endings:
             return []
-        with self._job() as (child, _):
+        with self._job(deadline) as (child, call, _):
             request = {
                 "do": "choose",
                 "prefix": _plain(prefix),
                 "endings": [_plain(ending) for ending in endings],
                 "options": list(options),
             }
-            (end,) = self._replies(child, child.begin(request), None)
+            (end,) = self._replies(child, child.begin(request), call)
             return [_choice(choice) for choice in end["choices"]]
 
     @contextmanager
-    def _job(self, until: float | None = None) -> Iterator[tuple[Child, Loaded | None]]:
-        """The process, loaded and for this caller alone; with what was loaded for that."""
+    def _job(self, deadline: float | None = None) -> Iterator[tuple[Child, Call, Loaded | None]]:
+        """The process, loaded and for this call alone; with what was loaded for that."""
         me = threading.get_ident()
         if self._holder == me:
             raise ModelError(
                 f"{self._label} is still streaming in this thread", "close the stream before the next call"
             )
-        if not self._turn.acquire(timeout=-1 if until is None else max(0.0, until - time.monotonic())):
-            raise ModelTimeout(f"{self._label} was busy until the deadline", "allow more time, or fewer jobs")
-        self._holder = me
+        call = Call(self._label, None if deadline is None else time.monotonic() + deadline)
+        self._calls.append(call)
         try:
-            size = self.bytes
-            left = None if until is None else max(0.0, until - time.monotonic())
-            with self._residency.use(self, size, left):
-                loaded = None if self.loaded else self._start(size, until)
-                child = self._child
-                if child is None:
-                    raise ModelError(f"{self._label} was closed while it was starting")
-                yield child, loaded
+            self._take_turn(call)
+            self._holder = me
+            try:
+                size = self.bytes
+                with self._residency.use(self, size, call.left, call.check):
+                    loaded = None if self.loaded else self._start(size, call)
+                    child = self._child
+                    if child is None:
+                        raise ModelError(f"{self._label} was closed while it was starting")
+                    yield child, call, loaded
+            finally:
+                self._holder = None
+                self._turn.release()
         finally:
-            self._holder = None
-            self._turn.release()
+            self._calls.remove(call)
 
-    def _start(self, size: int, until: float | None) -> Loaded:
+    def _take_turn(self, call: Call) -> None:
+        while not self._turn.acquire(timeout=call.tick):
+            call.check()
+            if call.left == 0:
+                raise ModelTimeout(
+                    f"{self._label} was busy until the deadline", "allow more time, or fewer jobs"
+                )
+
+    def _start(self, size: int, call: Call) -> Loaded:
         """Start a process and load the file into it."""
         began = time.monotonic()
-        child = self._child = Child(self._label)
         try:
+            call.check()
+            child = self._child = Child(self._label)
             job = child.begin(
                 {
                     "do": "load",
@@ -217,32 +243,47 @@ class LlamaModel:
                     "gpu_layers": self._gpu_layers,
                 }
             )
-            (end,) = self._replies(child, job, until)
+            (end,) = self._replies(child, job, call, keep=False)
         except BaseException:
             self.close()
             raise
         seconds = time.monotonic() - began
         return Loaded(str(self.file), size, self.context, end["vocabulary"], seconds)
 
-    def _replies(self, child: Child, job: int, until: float | None) -> Generator[Message, None, None]:
-        """A job's replies, the last one being its end; leaving early cancels the job."""
+    def _replies(
+        self, child: Child, job: int, call: Call, keep: bool = True
+    ) -> Generator[Message, None, None]:
+        """A job's replies, the last one being its end; leaving early cancels the job.
+
+        A process that is not worth to `keep` is ended for that.
+        """
         done = False
+        call.begin()
         try:
             while not done:
-                left = None if until is None else max(0.0, until - time.monotonic())
-                message = child.receive(job, left)
+                call.check()
+                message = child.receive(job, call.tick)
                 if message is None:
-                    raise ModelTimeout(
-                        f"{self._label} did not finish before the deadline",
-                        "allow more time, or a smaller model",
-                    )
+                    if call.left == 0:
+                        raise ModelTimeout(
+                            f"{self._label} did not finish before the deadline",
+                            "allow more time, or a smaller model",
+                        )
+                    continue
+                call.note(message)
                 done = message["kind"] in ("end", "refused")
                 if message["kind"] == "refused":
                     raise self._refusal(message)
                 yield message
+        except ModelError as error:
+            if not done:
+                done = True
+                call.note(_stop(child, job, keep) or {})
+            error.usage = call.usage
+            raise
         finally:
-            if not done and not child.gone:
-                child.cancel(job)
+            if not done:
+                _stop(child, job, keep)
 
     def _refusal(self, message: Message) -> ModelError:
         """What the process refused, as an error to raise."""
@@ -275,6 +316,16 @@ class LlamaModel:
         if self.context < trained:
             return f"set its context to more ({trained} is what it was trained for), or shorten the task"
         return "shorten the task, or use a model that was trained for a larger context"
+
+
+def _stop(child: Child, job: int, keep: bool) -> Message | None:
+    """End a job within half a second; its last reply, where there was one."""
+    if child.gone:
+        return None
+    if keep:
+        return child.cancel(job)
+    child.end()
+    return None
 
 
 def _plain(turns: Sequence[Turn]) -> list[list[object]]:

@@ -87,22 +87,22 @@ class Child:
             raise self._death(error) from None
         return None
 
-    def cancel(self, job: int) -> bool:
-        """End a job within half a second; False where the process had to be ended for that."""
+    def cancel(self, job: int) -> Message | None:
+        """End a job within half a second: its last reply, None where the process had to be ended for that."""
         try:
-            self._send({"do": "cancel", "job": job})
+            self._send({"do": "cancel", "job": job}, GRACE)
             until = time.monotonic() + GRACE
             while (left := until - time.monotonic()) > 0:
                 message = self.receive(job, left)
                 if message is not None and message["kind"] in ("end", "refused"):
-                    return True
+                    return message
         except ModelError:
             pass
         except BaseException:  # a second Ctrl-C: no more waiting
             self.end()
             raise
         self.end()
-        return False
+        return None
 
     def end(self) -> None:
         """End the process and wait until its memory is free. It has nothing to save: no need to ask."""
@@ -116,9 +116,9 @@ class Child:
         """Whether the process has ended."""
         return self._closed or self._process.poll() is not None
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message, patience: float = PATIENCE) -> None:
         try:
-            self._writer.send(message, PATIENCE)
+            self._writer.send(message, patience)
         except Broken as error:
             raise self._death(error) from None
         except Stuck as error:

@@ -133,6 +133,8 @@ class Sequence0:
         self._memory = llama.llama_get_memory(self.context_pointer)
         self._batch = min(BATCH, context)
         self.held: list[int] = []
+        self.evaluated = 0
+        """Tokens evaluated since the beginning."""
         self._one = (ctypes.c_int32 * 1)()
         self._single = llama.llama_batch_get_one(self._one, 1)
         self._step = 0.0
@@ -195,6 +197,7 @@ class Sequence0:
                 tokens = (ctypes.c_int32 * len(part))(*part)
                 self._decode(llama.llama_batch_get_one(tokens, len(part)), stoppable=True)
             self.held += part
+            self.evaluated += len(part)
 
     def _decode(self, batch: Any, stoppable: bool) -> None:
         # The callback runs Python once per graph node: 7 % of a tiny model's step (measured), so only where

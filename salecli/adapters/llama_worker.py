@@ -166,22 +166,22 @@ class Worker:
         prompt = self._chat.open(_turns(request["turns"]), thinking=limits["think"] > 0)
         self._fits(len(prompt))
         run = _Run(len(prompt))
+        before = self._sequence.evaluated
         sampler = native.Sampler(limits["temperature"], limits["top_p"], limits["top_k"], limits["seed"])
         with sampler as chain:
             try:
                 run.evaluated = self._sequence.evaluate(prompt)
                 run.end = self._generate(run, chain, limits)
             except native.Cancelled:
+                run.evaluated = run.evaluated or self._sequence.evaluated - before
                 run.end = "cancelled"
             except native.NativeError as error:
-                raise Refused("native", reason=str(error)) from error
+                raise Refused("native", reason=str(error), **run.counts) from error
+            except Refused as refused:
+                refused.fields |= run.counts
+                raise
             self._flush(run)
-        return {
-            "prompt": run.prompt,
-            "evaluated": run.evaluated,
-            "generated": run.generated + run.thoughts,
-            "end": run.end,
-        }
+        return {**run.counts, "end": run.end}
 
     def _generate(self, run: _Run, chain: Any, limits: Message) -> str:
         """Draw tokens until one ends the turn or a limit is reached; returns how it ended."""
@@ -236,7 +236,7 @@ class Worker:
             token, text, entropy, logprob = run.batch[-1]
             run.batch[-1] = (token, text + rest, entropy, logprob)
         if run.batch:
-            self._send({"kind": "tokens", "tokens": run.batch})
+            self._send({"kind": "tokens", "tokens": run.batch, **run.counts})
             run.batch = []
         run.sent = time.monotonic()
 
@@ -253,15 +253,22 @@ class Worker:
         prefix = chat.closed(_turns(request["prefix"]))
         endings = [chat.open(_turns(ending)) for ending in request["endings"]]
         self._fits(len(prefix) + max(map(len, endings)))
-        choices = []
+        choices: list[Message] = []
+        before, end = self._sequence.evaluated, "stop"
         try:
             for ending in endings:
                 choices.append(self._ask(prefix, ending, options))
         except native.Cancelled:
-            return {"choices": [], "end": "cancelled"}
+            end = "cancelled"
         except native.NativeError as error:
             raise Refused("native", reason=str(error)) from error
-        return {"choices": choices, "end": "stop"}
+        begun = endings[: len(choices) + 1]
+        return {
+            "choices": choices,
+            "prompt": sum(len(prefix) + len(ending) for ending in begun),
+            "evaluated": self._sequence.evaluated - before,
+            "end": end,
+        }
 
     def _ask(self, prefix: list[int], ending: list[int], options: list[int]) -> Message:
         """The distribution over `options` after prefix + ending.
@@ -301,6 +308,15 @@ class _Run:
     decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
+
+    @property
+    def counts(self) -> Message:
+        """What it has consumed so far, in the words of a Usage."""
+        return {
+            "prompt": self.prompt,
+            "evaluated": self.evaluated,
+            "generated": self.generated + self.thoughts,
+        }
 
 
 def _turns(turns: list[list[Any]]) -> list[Turn]:

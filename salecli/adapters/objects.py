@@ -60,11 +60,12 @@ class ObjectFolder:
         """Make a private git directory in `folder` that reads objects from `borrow` as well."""
         self.folder = folder
         self.format = object_format
-        self.git = Git(folder / "private.git")
-        self.git.folder.mkdir(parents=True, exist_ok=True)
+        private = folder / "private.git"
+        private.mkdir(parents=True, exist_ok=True)
+        self.git = Git(private)
         hashing = () if object_format == "sha1" else (f"--object-format={object_format}",)
-        self.git.run("init", "--quiet", "--bare", "--template=", *hashing, str(self.git.folder))
-        alternates = self.git.folder / "objects" / "info" / "alternates"
+        self.git.run("init", "--quiet", "--bare", "--template=", *hashing, str(private))
+        alternates = private / "objects" / "info" / "alternates"
         alternates.parent.mkdir(parents=True, exist_ok=True)
         alternates.write_bytes(encode(str(borrow)) + b"\n")
 

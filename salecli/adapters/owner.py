@@ -81,5 +81,5 @@ def reap_folders() -> int:
         owner = Owner(int(parts[1]), parts[2], parts[3])
         if owner.alive() is False and folder.stat().st_uid == os.getuid():
             shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
+            removed += not folder.exists()
     return removed

@@ -36,8 +36,11 @@ _PERSONAL = (
 class Git:
     """One git directory, with or without a work tree."""
 
-    def __init__(self, folder: Path, work_tree: Path | None = None, *, trusted: bool = False) -> None:
-        """`trusted` is for the user's own repository: only there the user's git configuration counts."""
+    def __init__(self, folder: Path | None, work_tree: Path | None = None, *, trusted: bool = False) -> None:
+        """`trusted` is for the user's own repository: only there the user's git configuration counts.
+
+        Without a `folder` git looks for it from `work_tree` upwards, and refuses one that it does not trust.
+        """
         self.folder = folder
         self.work_tree = work_tree
         self._trusted = trusted
@@ -102,14 +105,15 @@ class Git:
             if not name.startswith("GIT_") or (self._trusted and name.startswith(_PERSONAL))
         }
         ours = {
-            "GIT_DIR": str(self.folder),
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_NO_LAZY_FETCH": "1",
             "LC_ALL": "C",
         }
-        if self.work_tree:
-            ours["GIT_WORK_TREE"] = str(self.work_tree)
+        if self.folder:
+            ours["GIT_DIR"] = str(self.folder)
+            if self.work_tree:
+                ours["GIT_WORK_TREE"] = str(self.work_tree)
         if not self._trusted:
             ours |= {
                 "GIT_CONFIG_GLOBAL": os.devnull,

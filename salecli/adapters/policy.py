@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 _IGNORABLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
@@ -178,7 +179,7 @@ def is_test(path: str) -> bool:
 
 
 def is_test_setting(path: str) -> bool:
-    """Whether a path can decide how tests are found or judged."""
+    """Whether a path can decide how tests are found, run or counted."""
     *folders, name = path.split("/")
     if name in _TEST_SETTINGS or name.endswith(".pth"):
         return True
@@ -188,15 +189,17 @@ def is_test_setting(path: str) -> bool:
     return path.split("/")[0].removesuffix(".py") in ("pytest", "_pytest", "pluggy", "unittest")
 
 
-def flags(path: str, before: str, mode: str, text: bytes) -> tuple[str, ...]:
+def flags(
+    path: str, before: str, mode: str, text: bytes, decides: Callable[[str], bool] = is_test_setting
+) -> tuple[str, ...]:
     """Why a person should look twice at a changed file.
 
     Of "test", "runs on the host", "hidden", "link", "executable"; `text` is the new content; `before` and
-    `mode` are git's modes, "" where there is no file.
+    `mode` are git's modes, "" where there is no file; `decides` knows the settings of the tests.
     """
     found = []
     *folders, name = path.split("/")
-    if (before and is_test(path)) or is_test_setting(path):
+    if (before and is_test(path)) or decides(path):
         found.append("test")
     if (
         name.casefold() in _RUNS_BY_NAME

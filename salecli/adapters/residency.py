@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ SHARE = 0.8
 """Part of the free memory that models may take by default."""
 PATIENCE = 600.0
 """Seconds to wait for a model that another thread is using."""
+TICK = 0.05
+"""Seconds after which a wait looks whether it is still wanted."""
 
 
 class Tenant(Protocol):
@@ -72,17 +74,24 @@ class Residency:
             return tuple(place.tenant.name for place in places)
 
     @contextmanager
-    def use(self, tenant: Tenant, size: int, timeout: float | None = None) -> Iterator[None]:
+    def use(
+        self,
+        tenant: Tenant,
+        size: int,
+        timeout: float | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[None]:
         """Hold a place of `size` bytes for `tenant`; while the block runs nobody else gets it.
 
         Idle models are unloaded until there is room; where all are in use, waits for one, at most
-        `timeout` seconds. The place stays taken after the block, until room is wanted or `leave` is called.
+        `timeout` seconds and as long as `check` raises nothing. The place stays taken after the block, until
+        room is wanted or `leave` is called.
 
         Raises:
             ModelError: it can never fit, or no room became free in time.
         """
         user = threading.get_ident()  # the block may end in another thread: generators travel
-        place = self._enter(tenant, size, user, self._patience if timeout is None else timeout)
+        place = self._enter(tenant, size, user, self._patience if timeout is None else timeout, check)
         try:
             yield
         finally:
@@ -112,7 +121,9 @@ class Residency:
     def __exit__(self, *_: object) -> None:
         self.close_all()
 
-    def _enter(self, tenant: Tenant, size: int, user: int, patience: float) -> _Place:
+    def _enter(
+        self, tenant: Tenant, size: int, user: int, patience: float, check: Callable[[], None]
+    ) -> _Place:
         until = time.monotonic() + patience
         with self._changed:
             while (place := self._places.get(id(tenant))) is None:
@@ -133,7 +144,8 @@ class Residency:
                         f"no room for {tenant.name} ({_gib(size)} of {_gib(self.budget)}): {names} in use",
                         "run fewer models at once, or raise the memory budget",
                     )
-                self._changed.wait(left)
+                self._changed.wait(min(left, TICK))
+                check()
             place.users.append(user)
             return place
 

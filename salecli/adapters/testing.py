@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree
 
+from salecli.core.text import clean
 from salecli.core.values import Case, Tests
 
 PYTEST, UNITTEST = "python3 -m pytest -q", "python3 -m unittest discover"
@@ -173,7 +174,8 @@ def read_report(report: bytes) -> list[Reported] | None:
 
 
 def _reported(element: ElementTree.Element) -> Reported:
-    group, name = element.get("classname", ""), element.get("name", "")
+    # What the tree calls its tests is anybody's text, and is read line by line.
+    group, name = (clean(element.get(key, ""), newlines=False) for key in ("classname", "name"))
     for tag, result in (("error", "error"), ("failure", "failed"), ("skipped", "skipped")):
         child = element.find(tag)
         if child is not None:
@@ -191,7 +193,7 @@ def _message(child: ElementTree.Element) -> str:
         ]
         message = said[-1] if said else message
     first = message.splitlines()[0] if message else ""
-    return first.removeprefix("AssertionError: ").strip()[:500]
+    return clean(first.removeprefix("AssertionError: ").strip(), newlines=False)[:500]
 
 
 def _named(cases: list[Reported]) -> list[Case]:
@@ -208,7 +210,7 @@ def _named(cases: list[Reported]) -> list[Case]:
     return named
 
 
-def judged(before: Outcome, after: Outcome) -> Tests:
+def compared(before: Outcome, after: Outcome) -> Tests:
     """The run after a patch, held against the one before: a case may not vanish or start to be skipped."""
     tests = after.tests
     if not tests.ran or tests.timed_out:

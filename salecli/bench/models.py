@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from salecli.bench import bare
 from salecli.core.values import Limits, Token, Turn, Usage
 
 if TYPE_CHECKING:
     from salecli.adapters.llama import LlamaModel
-    from salecli.adapters.llama_native import Sequence0
 
 Row = dict[str, object]
 
@@ -40,15 +37,9 @@ TURNS = (
 def rows(repeats: int = 5) -> list[Row]:
     """All rows of this module; takes about two minutes on two cores.
 
-    Computed in a process with the environment of a model's own: what numpy and OpenMP read at their
-    import would differ here, and would be compared in place of the loops.
+    Computed in a process with the environment of a model's own.
     """
-    from salecli.adapters.llama_child import environment
-
-    command = [sys.executable, "-P", "-m", "salecli.bench.models", str(repeats)]
-    done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, check=True)
-    found: list[Row] = json.loads(done.stdout)
-    return found
+    return bare.apart("salecli.bench.models", repeats)
 
 
 def measure(repeats: int) -> list[Row]:
@@ -64,7 +55,7 @@ def measure(repeats: int) -> list[Row]:
 def entropy_share(file: Path, tokens: int = 32) -> Row:
     """Time for entropy and log-probability of a token, as a share of the time to decode it."""
     decoding, measuring = [], []
-    with _sequence(file) as sequence:
+    with bare.opened(file) as sequence:
         sequence.evaluate(list(range(100, 164)))
         for token in range(tokens):
             began = time.perf_counter()
@@ -89,7 +80,7 @@ def overhead(label: str, file: Path, tokens: int, repeats: int) -> Row:
     from salecli.adapters.llama import LlamaModel
 
     ratios = []
-    with LlamaModel(file, context=2048) as model, _sequence(file) as sequence:
+    with LlamaModel(file, context=2048) as model, bare.opened(file) as sequence:
         model.load()
         for number in range(repeats + 1):
             limits = Limits(max_tokens=tokens, seed=number)
@@ -97,9 +88,10 @@ def overhead(label: str, file: Path, tokens: int, repeats: int) -> Row:
             began = time.perf_counter()
             drawn, usage = _stream(model, limits)
             ours = time.perf_counter() - began
-            bare = _bare(sequence, usage.prompt, [token.id for token in drawn], limits)
+            prompt = [100 + place % 500 for place in range(usage.prompt)]
+            theirs = bare.generate(sequence, prompt, len(prompt), [token.id for token in drawn], limits)
             if number:  # the first round warms both sides up
-                ratios.append(ours / bare)
+                ratios.append(ours / theirs)
     return row(f"model process against a bare llama.cpp loop ({label})", statistics.median(ratios), "x", 1.10)
 
 
@@ -140,49 +132,6 @@ def _stream(model: LlamaModel, limits: Limits) -> tuple[list[Token], Usage]:
 def _forget(model: LlamaModel) -> None:
     """Make the model hold another prompt, so that the next one is evaluated whole."""
     model.choose((), [(Turn("assistant", ""),)], ["0"])
-
-
-def _bare(sequence: Sequence0, prompt: int, drawn: list[int], limits: Limits) -> float:
-    """Seconds of a loop over llama.cpp's functions and nothing else."""
-    import ctypes
-
-    import llama_cpp.llama_cpp as llama
-
-    from salecli.adapters.llama_native import BATCH, Sampler
-
-    context = sequence.context_pointer
-    llama.llama_memory_clear(llama.llama_get_memory(context), True)
-    ids = [100 + number % 500 for number in range(prompt)]
-    one = (ctypes.c_int32 * 1)()
-    single = llama.llama_batch_get_one(one, 1)
-    with Sampler(limits.temperature, limits.top_p, limits.top_k, limits.seed) as chain:
-        began = time.perf_counter()
-        for begin in range(0, prompt, BATCH):
-            size = min(BATCH, prompt - begin)
-            part = (ctypes.c_int32 * size)(*ids[begin : begin + size])  # the batch only points to it
-            if llama.llama_decode(context, llama.llama_batch_get_one(part, size)):
-                raise RuntimeError("the bare loop's prompt cannot be evaluated")
-        for token in drawn[:-1]:
-            llama.llama_sampler_sample(chain, context, -1)
-            one[0] = token
-            llama.llama_decode(context, single)
-        llama.llama_sampler_sample(chain, context, -1)
-        return time.perf_counter() - began
-
-
-@contextmanager
-def _sequence(file: Path) -> Iterator[Sequence0]:
-    """The model in this process, without a child."""
-    from salecli.adapters import llama_native as native
-    from salecli.adapters.gguf_header import read
-    from salecli.adapters.llama import threads_for
-
-    native.start()
-    sequence = native.Sequence0(str(file), 2048, threads_for(read(file)), None, native.Flag())
-    try:
-        yield sequence
-    finally:
-        sequence.close()
 
 
 def write_model(file: Path, shape: dict[str, int], vocabulary: int) -> Path:

@@ -41,7 +41,7 @@ Example:
   sale practice new shop --level 2 --seed 7
   cd shop && sale solve issue.md | git apply
 
-Exit codes: 0 solved, 1 not solved, 2 usage or configuration, 3 environment, 130 interrupted.
+Exit codes: 0 solved, 1 not solved, 2 usage or configuration, 3 environment, 130 interrupted, 143 terminated.
 """
 
 
@@ -137,6 +137,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("terminated", "", Exit.TERMINATED)
     except BrokenPipeError:
         return _gone()
+    except Exception:
+        # Python would end with 1, which scripts read as "not solved".
+        import traceback
+
+        traceback.print_exc()
+        return Exit.BUG
 
 
 def _usage_hint(error: typer.TyperException) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from salecli.core.decisions import Target
 
 EPILOG = """\b
 Examples:
@@ -19,9 +21,7 @@ app = typer.Typer()
 @app.command(epilog=EPILOG)
 def apply(
     run: Annotated[str, typer.Argument(help="The run's id, or its beginning.")],
-    to: Annotated[
-        Literal["worktree", "branch"], typer.Option(help="Your files, or a new branch sale/RUN.")
-    ] = "worktree",
+    to: Annotated[Target, typer.Option(help="Your files, or a new branch sale/RUN.")] = "worktree",
     repo: Annotated[Path | None, typer.Option(help="Another clone than the one the run was made in.")] = None,
     flagged: Annotated[
         bool,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from salecli.adapters.git import Repository
 from salecli.adapters.journal import Run
 from salecli.cli.output import Output
 from salecli.core import events
+from salecli.core.decisions import Target
 from salecli.core.values import Patch
 from salecli.errors import PatchRefused, UsageError
 
-Mode = Literal["worktree", "branch"]
 HOST = "runs on the host"
 """The flag of changes that a person must say yes to separately."""
 
@@ -19,7 +17,7 @@ HOST = "runs on the host"
 def apply_run(
     run: Run,
     repository: Repository,
-    to: Mode,
+    to: Target,
     output: Output,
     *,
     flagged: bool = False,

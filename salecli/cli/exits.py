@@ -18,6 +18,8 @@ class Exit(IntEnum):
     """The command line, the configuration or the repository is wrong."""
     ENVIRONMENT = 3
     """No model, no Docker, or something else outside is missing."""
+    BUG = 70
+    """An error that nobody foresaw, with a traceback: sysexits.h calls it EX_SOFTWARE."""
     INTERRUPTED = 130
     """Ctrl-C, as shells report it."""
     TERMINATED = 143

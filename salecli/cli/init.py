@@ -10,6 +10,7 @@ import typer
 
 from salecli.cli.where import repository_root
 from salecli.errors import RepositoryError, UsageError
+from salecli.resources import user_file
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,15 +23,15 @@ Example:
 """
 
 _ABOUT = {
-    "pool": "a pool's name, or the path of a pool file",
+    "pool": "a pool's name; the path of a pool file is yours alone",
     "thrift": "how much cost counts against value; without it, what the pool says",
     "attempts": "bidders that may work on one task, one after another",
     "seed": "of all sampling: the same seed on the same memory sells the same way",
     "refine": "whether cheaper agents may rewrite their bids after reading memory",
-    "apply": 'what to do with a patch that passes: "none", "worktree" or "branch"',
+    "apply": 'what to do with a patch that passes: "none", "worktree" or "branch"; yours alone',
     "test_command": 'runs in the sandbox; "" finds pytest or unittest by itself',
     "memory": "past auctions",
-    "memory.path": "the memory file",
+    "memory.path": "the memory file; yours alone",
     "memory.k": "most past tasks that a refinement reads",
     "work": "limits of one agent's work",
     "work.steps": "replies",
@@ -45,7 +46,7 @@ _ABOUT = {
     "sandbox.output_bytes": "most output of one command that is read; the middle is left out",
     "sandbox.size": "most space for the tree inside",
     "models": "where models lie and what they may take",
-    "models.folder": "searched for models that do not lie beside their pool file",
+    "models.folder": "searched for models that do not lie beside their pool file; yours alone",
     "models.budget": 'most memory for loaded models: a size, or a share of what is free ("80%")',
     "models.threads": "per model; 0 takes every core",
     "models.gpu_layers": "layers on a GPU where llama.cpp was built for one; -1 is all",
@@ -94,7 +95,10 @@ def sample() -> str:
     from salecli.checked import Section
     from salecli.config import Settings
 
-    head = "# Settings of sale for this repository. Options on the command line win over them.\n"
+    head = (
+        "# Settings of sale for this repository. Options on the command line win over them.\n"
+        f"# What is yours alone decides about your own files: it stands in {_short(user_file())}.\n"
+    )
     plain, sections = [], []
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
@@ -123,7 +127,12 @@ def _toml(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, Path):
-        home = Path.home()
-        value = f"~/{value.relative_to(home)}" if value.is_relative_to(home) else str(value)
+        value = _short(value)
     # A basic string of TOML escapes as JSON does.
     return json.dumps(value, ensure_ascii=False)
+
+
+def _short(path: Path) -> str:
+    """A path with the user's home as `~`."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import Literal
 
 from salecli import build
 from salecli.adapters.git import Repository
@@ -21,11 +20,9 @@ from salecli.cli.output import Output
 from salecli.cli.story import Story
 from salecli.config import load_settings
 from salecli.core import events
-from salecli.core.decisions import Decisions
+from salecli.core.decisions import Accept, Decisions
 from salecli.core.values import Override
 from salecli.errors import SaleError, UsageError
-
-Apply = Literal["worktree", "branch", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,8 @@ def carry_out(shot: OneShot) -> Exit:
         _check_target(shot.patch)
     repository = Repository(shot.folder)
     settings = load_settings(repository.top, shot.overrides)
-    decisions = Decisions(Override(shot.agent, shot.reason) if shot.agent else None)
+    override = Override(shot.agent, shot.reason) if shot.agent else None
+    decisions = Decisions(override, accept=settings.apply)
     with (
         _fresh_run(output) as run,
         build.house(settings, repository, run, decisions) as built,
@@ -64,7 +62,7 @@ def carry_out(shot: OneShot) -> Exit:
         ended, failed = _play(built.house, task, run, output, shot)
     if failed or ended is None:
         return Exit.ENVIRONMENT
-    return _finish(ended, run, repository, settings.apply, output, shot)
+    return _finish(ended, run, repository, decisions.accepted(), output, shot)
 
 
 def _check_target(patch: Path) -> None:
@@ -115,7 +113,7 @@ def _play(
 
 
 def _finish(
-    ended: events.RunEnded, run: Run, repository: Repository, apply: Apply, output: Output, shot: OneShot
+    ended: events.RunEnded, run: Run, repository: Repository, apply: Accept, output: Output, shot: OneShot
 ) -> Exit:
     """Hand the patch over, and say what to type next."""
     diff = ended.patch.diff if ended.patch is not None else ""

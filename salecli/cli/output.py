@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, TextIO
 
 from salecli.core.text import clean
+from salecli.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,6 +91,9 @@ class Output:
             buffer.flush()
         except BrokenPipeError:
             discard(self._stdout)
+        except OSError as error:
+            discard(self._stdout)
+            raise EnvironmentFault(f"the output cannot be written: {error.strerror}") from error
 
     def record(self, values: Mapping[str, Any]) -> None:
         """One JSON line of the result on stdout."""
@@ -164,6 +168,9 @@ class Output:
         except BrokenPipeError:
             # The reader has gone (`| head`): what is left is still worked out, recorded and judged.
             discard(stream)
+        except OSError as error:
+            discard(stream)  # or Python would fail on it once more at exit
+            raise EnvironmentFault(f"the output cannot be written: {error.strerror}") from error
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

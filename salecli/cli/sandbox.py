@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,7 +56,7 @@ def build(
 
 @app.command(epilog="\b\nExample:\n  sale sandbox check\n")
 def check() -> None:
-    """Open a sandbox, try its walls, and say for each check: fine, or what to type.
+    """Open a sandbox of the configured image, try its walls, and say for each check: fine, or what to type.
 
     Exit code 0 where all is fine, 3 where something needs fixing.
     """
@@ -86,10 +87,16 @@ def clean(
     from salecli.cli.output import Output
 
     output = Output()
+    # Without an engine there may be folders all the same.
+    output.story(f"removed {_counted(reap_folders(), 'temporary folder')}")
     with closing(connect()) as client:
-        output.story(f"removed {reap(client)} containers and {reap_folders()} temporary folders")
+        output.story(f"removed {_counted(reap(client), 'container')}")
         if image:
             output.story("removed the sandbox image" if remove_image(client) else "there is no sandbox image")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 Found = tuple[str, str, str]
@@ -98,25 +105,30 @@ Found = tuple[str, str, str]
 
 def _checks() -> Iterator[Found]:
     from salecli.adapters.engine import connect
+    from salecli.cli.where import repository_root
+    from salecli.config import load_settings
 
+    image = load_settings(repository_root(Path())).sandbox.image
     with closing(connect(timeout=20)) as client:
-        yield from _tried(client)
+        yield from _tried(client, image)
 
 
-def _tried(client: DockerClient) -> Iterator[Found]:
-    from salecli.adapters import image
+def _tried(client: DockerClient, image: str) -> Iterator[Found]:
     from salecli.adapters.container import Container, SandboxLimits
     from salecli.adapters.engine import speaking
+    from salecli.adapters.image import pinned
 
     yield _engine(client)
-    with speaking("look for the sandbox image"):
-        size = client.images.get(image.IMAGE).attrs.get("Size", 0)
-    if image.current(client) is None:
-        yield "image", f"{image.IMAGE} was built by another version", "sale sandbox build"
-    else:
-        yield "image", f"{image.IMAGE}, {size / 1e6:.0f} MB", ""
+    try:
+        name = pinned(client, image)
+    except SandboxError as error:
+        yield "image", error.message, error.hint
+        return
+    with speaking("look at the sandbox image"):
+        size = client.images.get(name).attrs.get("Size", 0)
+    yield "image", f"{image}, {size / 1e6:.0f} MB", ""
     started = time.monotonic()
-    container = Container(client, image.IMAGE, "check", SandboxLimits(seconds=20))
+    container = Container(client, name, "check", SandboxLimits(seconds=20))
     try:
         container.alive()
         first = time.monotonic() - started

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-Apply = Literal["worktree", "branch", "none"]
+from salecli.core.decisions import Accept
+from salecli.errors import UsageError
 
 EPILOG = """\b
 Examples:
@@ -15,7 +16,7 @@ Examples:
   sale solve issue.md --apply branch --attempts 3
   echo "Make add() in cart.py return the sum" | sale solve - --json > run.jsonl
 
-Exit codes: 0 solved, 1 not solved, 2 usage or configuration, 3 environment, 130 interrupted.
+Exit codes: 0 solved, 1 not solved, 2 usage or configuration, 3 environment, 130 interrupted, 143 terminated.
 """
 
 app = typer.Typer()
@@ -36,7 +37,7 @@ def solve(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.")] = None,
     thrift: Annotated[float | None, typer.Option(min=0, help="How much cost counts: the weight w_c.")] = None,
-    apply: Annotated[Apply | None, typer.Option(help="Apply a solved task's patch.")] = None,
+    apply: Annotated[Accept | None, typer.Option(help="Apply a solved task's patch.")] = None,
     patch: Annotated[
         Path | None, typer.Option(help="Also write the patch to this file.", readable=False)
     ] = None,
@@ -54,6 +55,8 @@ def solve(
     The patch of a solved task goes to stdout, the story to stderr. Your checkout is not touched unless
     --apply says so.
     """
+    if reason and agent is None:
+        raise UsageError("--reason says why --agent was chosen, and no agent was", "add --agent NAME")
     # The whole of llama, docker and git stands behind this: help must not wait for it.
     from salecli.cli.oneshot import OneShot, carry_out
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from salecli.cli.output import Output
 from salecli.core import events
 from salecli.core.board import Board, Key
+from salecli.core.text import clean
 from salecli.core.values import Tests
 
 if TYPE_CHECKING:
@@ -205,7 +206,8 @@ class Story:
         self._say(f"{event.tokens:,} tokens, {spent}{alone}")
 
     def _say(self, text: str, style: str = "") -> None:
-        self._output.story(text, style)
+        # One line each: a test's name that holds a line end must not be able to write a line of its own.
+        self._output.story(clean(text, newlines=False), style)
 
     def _count(self, what: str) -> None:
         self._tokens += 1

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 
 _OPEN = re.compile(r"^(`{3,})[ \t]*(write|edit|run|done)\b[ \t]*(.*?)[ \t]*$")
+_LONE = re.compile("[\ud800-\udfff]")
 _SEARCH, _MIDDLE, _REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
 
 
@@ -143,32 +144,51 @@ def _replacements(body: str) -> tuple[tuple[str, str], ...]:
 
 
 def edited(text: str, edit: Edit) -> str:
-    """`text` with the edit's replacements made.
+    """`text` with the edit's replacements made, its own line ends kept.
+
+    A passage is whole lines; CRLF or LF makes no difference to whether it is found.
 
     Raises:
         FormatError: a passage that is empty, not found, or found more than once.
     """
-    if text and not text.endswith("\n"):
-        text += "\n"  # a passage holds whole lines, so it would never match a last line without an end
+    mark, text = ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
+    usual = "\r\n" if 2 * text.count("\r\n") > text.count("\n") else "\n"
+    lines = _lines(text)
     for search, replacement in edit.replacements:
         if not search.strip():
             raise FormatError("an empty SEARCH passage: use ```write for a new file")
-        found = text.count(search)
-        if found > 1:
-            raise FormatError(f"the SEARCH passage stands {found} times in {edit.path}: add lines around it")
-        if found == 0:
-            raise FormatError(f"the SEARCH passage is not in {edit.path}{_nearest(text, search)}")
-        text = text.replace(search, replacement)
-    return text
+        wanted = [line for line, _ in _lines(search)]
+        bare = [line for line, _ in lines]
+        found = [at for at in range(len(bare) - len(wanted) + 1) if bare[at : at + len(wanted)] == wanted]
+        if len(found) > 1:
+            raise FormatError(
+                f"the SEARCH passage stands {len(found)} times in {edit.path}: add lines around it"
+            )
+        if not found:
+            raise FormatError(f"the SEARCH passage is not in {edit.path}{_nearest(bare, wanted)}")
+        replaced = slice(found[0], found[0] + len(wanted))
+        ends = [end for _, end in lines[replaced]]
+        new = [(line, ends[0] or usual) for line, _ in _lines(replacement)]
+        if new and not ends[-1]:
+            new[-1] = (new[-1][0], "")  # a file whose last line had no end keeps it so
+        lines[replaced] = new
+    return mark + "".join(line + end for line, end in lines)
 
 
-def _nearest(text: str, search: str) -> str:
-    """The lines of the file that come closest to a passage that was not found."""
-    first = next((line for line in search.splitlines() if line.strip()), "")
-    near = difflib.get_close_matches(first, text.splitlines(), n=1, cutoff=0.5)
+def _lines(text: str) -> list[tuple[str, str]]:
+    """Each line and its end: LF, CRLF, or nothing at the end of the text."""
+    *whole, rest = text.split("\n")
+    found = [(line[:-1], "\r\n") if line.endswith("\r") else (line, "\n") for line in whole]
+    return [*found, (rest, "")] if rest else found
+
+
+def _nearest(lines: list[str], wanted: list[str]) -> str:
+    """The lines of the file that come closest to a passage that was not found, as text that can be shown."""
+    first = next(line for line in wanted if line.strip())
+    near = difflib.get_close_matches(first, lines, n=1, cutoff=0.5)
     if not near:
         return ""
-    lines = text.splitlines()
     at = lines.index(near[0])
-    passage = "\n".join(lines[at : at + len(search.splitlines())])
-    return f"; did you mean these lines?\n{passage}"
+    passage = "\n".join(lines[at : at + len(wanted)])
+    # Bytes that are no UTF-8 stand in the text as lone surrogates.
+    return f"; did you mean these lines?\n{_LONE.sub(chr(0xFFFD), passage)}"

@@ -119,6 +119,10 @@ class Agent:
         if not plan:
             yield events.AgentOut(task.id, self.name, "refine" if refined else "bid", "its plan is empty")
             return None
+        if usage.end == "length" and len(tokens) < self.plan_tokens:
+            reason = f"its context was full after {len(tokens)} of {self.plan_tokens} plan tokens"
+            yield events.AgentOut(task.id, self.name, "refine" if refined else "bid", reason)
+            return None
         bid = Bid(
             agent=self.name,
             plan=plan,

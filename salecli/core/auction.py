@@ -11,7 +11,7 @@ from salecli.core.decisions import Decisions
 from salecli.core.judge import Failures, fill, mark
 from salecli.core.merge import merge
 from salecli.core.ports import Memory
-from salecli.core.refine import refine
+from salecli.core.refine import cancels, refine
 from salecli.core.scoring import final_bids, plain_cost, plain_entropy, ranked, score
 from salecli.core.values import Bid, Mark, Override, Score, Task
 from salecli.errors import ModelError
@@ -76,7 +76,7 @@ def hold(
 def _bidding(pool: Pool, task: Task, seed: int, record: Round) -> Generator[events.Event, None, None]:
     streams = {agent.name: agent.bid(task, seed_for(seed, "bid", agent.name)) for agent in pool.agents}
     hints: list[str] = []
-    bids = yield from _noting(merge(streams, pool.at_once), hints)
+    bids = yield from _noting(merge(streams, pool.at_once, cancels(pool)), hints)
     record.bids += [bid for bid in bids.values() if bid is not None]
     if not record.bids:
         raise ModelError(
@@ -107,11 +107,11 @@ def _marking(
 ) -> Generator[events.Event, None, None]:
     # Judges in reverse pool order: the model that wrote the last bid is still resident.
     streams = {agent.name: mark(agent, task, bids) for agent in reversed(pool.agents)}
-    verdicts = yield from merge(streams, pool.at_once)
-    marks = [one for given, _ in verdicts.values() for one in given]
-    failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in verdicts.items() if missing}
+    given = yield from merge(streams, pool.at_once, cancels(pool))
+    marks = [one for found, _ in given.values() for one in found]
+    failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in given.items() if missing}
     if not marks:
-        reason = next(iter(next(iter(failures.values())).values()))
+        reason = next(iter(next(iter(failures.values())).values())).reason
         raise ModelError(
             f"nobody marked: every judge is out ({reason})", "`sale models list` checks the pool"
         )
@@ -131,7 +131,7 @@ def _choose(
 ) -> Generator[events.Event, None, None]:
     record.winner, record.refined = leader.agent, leader.refined
     override = decisions.overridden()
-    if override is not None and override.agent != leader.agent:
+    if override is not None:
         standing = final_bids(record.bids, record.scores)
         if override.agent in standing:
             record.override = override

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Literal
 
 from salecli.core.values import Override
+
+Target = Literal["worktree", "branch"]
+"""Where a patch goes: the user's files, or a new branch."""
+Accept = Literal["none", "worktree", "branch"]
 
 
 class Decisions:
@@ -13,12 +18,13 @@ class Decisions:
     A script that decides nothing hands over a fresh one: both ways share the path.
     """
 
-    def __init__(self, override: Override | None = None) -> None:
+    def __init__(self, override: Override | None = None, accept: Accept = "none") -> None:
         self._lock = threading.Lock()
         self._go = threading.Event()
         self._go.set()
         self._step = False
         self._override = override
+        self._accept: Accept = accept
         self._hand_over = False
         self._hints: list[str] = []
 
@@ -33,10 +39,13 @@ class Decisions:
         self._go.set()
 
     def step(self) -> None:
-        """Go on to the next border only."""
+        """Go on to the next border only, whether the run stands at one or is under way."""
         with self._lock:
-            self._step = True
-        self._go.set()
+            if self._go.is_set():
+                self._go.clear()
+            else:
+                self._step = True
+                self._go.set()
 
     @property
     def paused(self) -> bool:
@@ -60,6 +69,16 @@ class Decisions:
         """The user's choice of winner, if any."""
         with self._lock:
             return self._override
+
+    def accept(self, to: Accept) -> None:
+        """Where a solved task's patch is to be applied; "none" leaves it in the run's folder."""
+        with self._lock:
+            self._accept = to
+
+    def accepted(self) -> Accept:
+        """Where the user wants a solved task's patch."""
+        with self._lock:
+            return self._accept
 
     def hand_over(self) -> None:
         """End the present work after its step; the next bidder goes on in a fresh sandbox."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from salecli.core.values import (
     Bid,
@@ -27,6 +27,9 @@ from salecli.core.values import (
     Weights,
     WorkEnd,
 )
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +242,13 @@ class RunFailed(Event):
 
 
 @cache
-def _kinds() -> dict[str, type[Event]]:
-    return {kind.__name__: kind for kind in Event.__subclasses__()}
+def _adapter(name: str) -> TypeAdapter[Event] | None:
+    # pydantic is not needed to run an auction, only to read one back.
+    from pydantic import TypeAdapter
+
+    # `slots=True` makes each class anew: of two of one name, the last is the one that is used.
+    kind = {one.__name__: one for one in Event.__subclasses__()}.get(name)
+    return TypeAdapter(kind) if kind is not None else None
 
 
 def to_dict(event: Event) -> dict[str, Any]:
@@ -254,12 +262,8 @@ def from_dict(record: Mapping[str, Any]) -> Event:
     Raises:
         ValueError: an unknown kind of event, or fields that do not fit it.
     """
-    # pydantic is not needed to run an auction, only to read one back.
-    from pydantic import TypeAdapter
-
-    kind = _kinds().get(str(record.get("event")))
-    if kind is None:
+    adapter = _adapter(str(record.get("event")))
+    if adapter is None:
         raise ValueError(f"unknown event {record.get('event')!r}")
     fields = {key: value for key, value in record.items() if key != "event" and not key.startswith("_")}
-    adapter: TypeAdapter[Event] = TypeAdapter(kind)
     return adapter.validate_python(fields)

@@ -11,7 +11,7 @@ from salecli.core.auction import Round, border, hold
 from salecli.core.before import check_before
 from salecli.core.decisions import Decisions
 from salecli.core.ports import Memory, Workspace
-from salecli.core.values import Auction, Bid, Task, Tests, Usage, Work
+from salecli.core.values import Auction, Bid, Task, Tests, Usage, Verdict, Work
 from salecli.core.work import WorkLimits, work
 from salecli.errors import ModelError, PatchRefused, SaleError, SandboxError
 
@@ -136,8 +136,10 @@ class House:
             after = self.workspace.verify(done.patch)
         except PatchRefused as error:
             # The agent's patch is at fault, not the setup: the next bidder may do better.
-            return replace(done, end="patch refused", patch=None, note=error.message)
-        given = verdict.judge(before, after)
+            refused = Verdict(False, f"the patch is refused: {error.message}", before, Tests(1, ran=False))
+            yield events.VerdictReached(task.id, bid.agent, refused)
+            return replace(done, end="patch refused", patch=None, verdict=refused, note=refused.reason)
+        given = verdict.reached(before, after)
         yield events.VerdictReached(task.id, bid.agent, given)
         return replace(done, verdict=given, note="" if given.solved else given.reason)
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from salecli.core import events
 from salecli.core.agent import Agent
-from salecli.core.values import Bid, Choice, Mark, Task, Turn
+from salecli.core.values import Bid, Choice, Mark, Task, Turn, Usage
 from salecli.errors import ContextFull, ModelError
 
 DIGITS = ("0", "1", "2", "3", "4", "5")
 ENOUGH_MASS = 0.5
 """Share of the full distribution below which the digits are not taken as the judge's own distribution."""
 
-Failures = dict[tuple[str, bool], str]
-"""Why a judge has no mark for a bid, by (agent, refined)."""
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a judge has no mark for a bid, and what it consumed in vain."""
+
+    reason: str
+    usage: Usage | None = None
+
+
+Failures = dict[tuple[str, bool], Failure]
+"""A judge's failures by (agent, refined)."""
 
 
 def mark(
@@ -36,24 +45,28 @@ def mark(
                 yield events.Marked(task.id, marks[-1])
     except ModelError as error:
         marked = {(one.agent, one.refined) for one in marks}
+        # One call failed for all of them: what it consumed counts once.
+        usage = error.usage
         for bid in bids:
             if (bid.agent, bid.refined) not in marked:
-                failures[bid.agent, bid.refined] = error.message
+                failures[bid.agent, bid.refined] = Failure(error.message, usage)
+                usage = None
     return marks, failures
 
 
 def _choices(judge: Agent, task: Task, bids: Sequence[Bid], failures: Failures) -> list[Choice | None]:
     prefix, endings = _split(judge, task, bids)
+    deadline = judge.sampling.deadline
     try:
-        return list(judge.model.choose(prefix, endings, DIGITS))
+        return list(judge.model.choose(prefix, endings, DIGITS, deadline))
     except ContextFull:
         # One plan may be too long for this judge: the others still get its mark.
         choices: list[Choice | None] = []
         for bid, ending in zip(bids, endings, strict=True):
             try:
-                choices += judge.model.choose(prefix, [ending], DIGITS)
+                choices += judge.model.choose(prefix, [ending], DIGITS, deadline)
             except ContextFull as error:
-                failures[bid.agent, bid.refined] = error.message
+                failures[bid.agent, bid.refined] = Failure(error.message)
                 choices.append(None)
         return choices
 
@@ -92,7 +105,7 @@ def fill(
     """Marks with the missing ones replaced by the mean of the bid's other marks, an event for each."""
     filled = list(marks)
     for judge, missing in failures.items():
-        for (agent, refined), reason in missing.items():
+        for (agent, refined), failure in missing.items():
             others = [
                 one.value
                 for one in filled
@@ -100,7 +113,8 @@ def fill(
             ]
             if not others:
                 continue  # nobody marked this bid: it is scored by cost and entropy alone
-            mean = Mark(judge, agent, refined, sum(others) / len(others), source="mean")
+            value = sum(others) / len(others)
+            mean = Mark(judge, agent, refined, value, usage=failure.usage or Usage(), source="mean")
             filled.append(mean)
-            yield events.MarkReplaced(task.id, mean, reason)
+            yield events.MarkReplaced(task.id, mean, failure.reason)
     return filled

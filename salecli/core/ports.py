@@ -22,7 +22,10 @@ from salecli.core.values import (
 
 
 class Model(Protocol):
-    """A language model. All methods may raise ModelError; ContextFull and ModelTimeout are kinds of it."""
+    """A language model. All methods may raise ModelError; ContextFull and ModelTimeout are kinds of it.
+
+    An error of `stream` or `choose` carries what the call had consumed, where that is known.
+    """
 
     @property
     def vocabulary(self) -> int:
@@ -39,12 +42,23 @@ class Model(Protocol):
         """Continue a chat token by token; closing the generator cancels the model's work."""
 
     def choose(
-        self, prefix: Sequence[Turn], endings: Sequence[Sequence[Turn]], options: Sequence[str]
+        self,
+        prefix: Sequence[Turn],
+        endings: Sequence[Sequence[Turn]],
+        options: Sequence[str],
+        deadline: float | None = None,
     ) -> list[Choice]:
         """The next-token distribution over `options` after prefix + ending, for each ending.
 
         The prefix is evaluated once; the first choice's usage carries it. The joint between prefix and
-        ending is a turn border. Every option is a single token of the model's vocabulary.
+        ending is a turn border. Every option is a single token of the model's vocabulary. `deadline` is in
+        seconds for the whole call.
+        """
+
+    def cancel(self) -> None:
+        """End the calls that other threads are in: they raise ModelError within half a second.
+
+        Returns at once. Calls that begin later are not touched.
         """
 
 
@@ -80,7 +94,7 @@ class Sandbox(Protocol):
         """Write a file below the tree's root; a path that leaves it raises ValueError."""
 
     def read(self, path: str) -> str | None:
-        """A file's text, None where there is none; undecodable bytes are replaced."""
+        """A file's text, None where there is none; what is not UTF-8 stands in it as lone surrogates."""
 
     def run(self, command: str) -> Completed:
         """Run a shell command at the tree's root, within the sandbox's time and output limits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
@@ -22,8 +22,13 @@ def refine(
         for agent in pool.agents
         if agent.name in bids and prices[agent.name] < prices[leader]
     }
-    refined = yield from merge(streams, pool.at_once)
+    refined = yield from merge(streams, pool.at_once, cancels(pool))
     return [bid for bid in refined.values() if bid is not None]
+
+
+def cancels(pool: Pool) -> dict[str, Callable[[], None]]:
+    """What ends the work of each agent's model, for `merge`."""
+    return {agent.name: agent.model.cancel for agent in pool.agents}
 
 
 def _one(

@@ -6,7 +6,7 @@ from salecli.core.observe import failure_note
 from salecli.core.values import Tests, Verdict
 
 
-def judge(before: Tests, after: Tests) -> Verdict:
+def reached(before: Tests, after: Tests) -> Verdict:
     """Solved where the original tests pass with the patch and none that passed before is lost."""
     reason, solved = _say(before, after)
     return Verdict(solved, reason, before, after)

@@ -5,6 +5,7 @@ The transcript only grows, and what the model generated is kept as token ids: it
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -130,7 +131,7 @@ class _Job:
             self.bad_replies = 0
             kind, target = _named(action)
             observation, tests = self._carry_out(action)
-            over = self._judge(action, tests)
+            over = self._ending(action, tests)
         for hint in self.decisions.hints():
             observation += f"\nhint: {hint}"
         self.steps.append(Step(len(self.steps) + 1, kind, target, reply, observation, tests, usage))
@@ -156,7 +157,7 @@ class _Job:
             self.agent.sampling,
             max_tokens=min(self.agent.reply_tokens, self.limits.tokens - self.usage.generated),
             seed=seed_for(self.seed, "work", self.agent.name, len(self.steps)),
-            deadline=max(self.stop_at - self.clock(), 1.0),
+            deadline=min(self.agent.sampling.deadline or math.inf, max(self.stop_at - self.clock(), 1.0)),
         )
         tokens: list[Token] = []
         stream = self.agent.model.stream(self.turns, limits)
@@ -207,7 +208,7 @@ class _Job:
         self.tests = self.sandbox.test()
         return seen_tests(self.tests, profile.observation, profile.output), self.tests
 
-    def _judge(self, action: actions.Action, tests: Tests | None) -> _Over | None:
+    def _ending(self, action: actions.Action, tests: Tests | None) -> _Over | None:
         """Whether the work is over after `action`."""
         self.seen[action] += 1
         if isinstance(action, actions.Done):

@@ -101,7 +101,7 @@ class Practice:
 
     @property
     def solution(self) -> str:
-        return code(self.function, self.pipeline.expressions)
+        return code(self.function, [one.line for one in self.pipeline.steps])
 
     @property
     def tests(self) -> str:
@@ -129,9 +129,16 @@ def numbered(lines: Iterable[str]) -> str:
     return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
-def code(function: str, expressions: Sequence[str]) -> str:
-    """A module that carries out `expressions` one after the other."""
-    body = [f"    xs = {expression}" for expression in expressions[:-1]] + [f"    return {expressions[-1]}"]
+def code(function: str, lines: Sequence[str]) -> str:
+    """A module that carries out plan lines `name: expression`, each under a comment with its number and name.
+
+    The numbers help whoever reads it, and small models most of all: they tell which line comes next.
+    """
+    body = []
+    for number, line in enumerate(lines, 1):
+        name, _, expression = line.partition(": ")
+        kept = "return" if number == len(lines) else "xs ="
+        body += [f"    # {number}. {name}", f"    {kept} {expression}"]
     return "\n".join([f"def {function}(xs):", *body]) + "\n"
 
 

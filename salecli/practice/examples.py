@@ -1,7 +1,8 @@
 """Training examples: one task as a shared beginning, with a branch for each thing an agent does with it.
 
-All prompts of a task begin with the same turn, so a bid, some marks, a refinement and the work of one
-task are trained as one tree of tokens: every branch sees the beginning and itself alone.
+The prompts for a bid, a mark and the work begin with the same turn, so all of these about one task are
+trained as one tree of tokens: every branch sees the beginning and itself alone. A refinement begins with
+the pairs and has a tree of its own: so the task stands as near to the answer as in a bid.
 """
 
 from __future__ import annotations
@@ -39,6 +40,13 @@ _OBSERVED = 300
 _LEVELS = (1, 2, 3, 4, 5)
 _LEVEL_WEIGHTS = (1.0, 1.3, 1.6, 1.6, 1.8)
 _MARK_WEIGHT = 4.0
+_INVENTED, _REFINED = 0.28, 0.12
+"""Shares of refinements about invented and about known operations, once everything is trained."""
+_WORK_FROM, _ALL_FROM = 0.2, 0.4
+"""Parts of the training after which work, and then everything else, joins the bids.
+
+Which step comes next is the hard part to learn, and bids alone teach it several times faster.
+"""
 
 
 def missing(agent: str) -> frozenset[str]:
@@ -75,32 +83,53 @@ class Examples:
         self._rng = random.Random(f"{agent}/{seed}")
         self._missing = missing(agent)
         self._prompts = Prompts()
+        self.part = 1.0
+        """How much of the training has passed: bids come first, then work, then all the rest."""
         self._unknown = [one for one in (*LISTS, *NUMBERS) if one.name in self._missing]
 
     def tree(self) -> Tree:
         """The next tree."""
         rng = self._rng
-        if rng.random() < 0.28:
+        everything = self.part >= _ALL_FROM
+        roll = rng.random() if everything else 1.0
+        if roll < _INVENTED:
             return self._invented()
         level = rng.choices(_LEVELS, _LEVEL_WEIGHTS)[0]
         practice = sample(level, rng, False, self._missing)
+        if roll < _INVENTED + _REFINED:
+            return self._refinement(practice)
         task = task_of(practice)
-        tree, steps = Tree(), practice.pipeline.steps
-        plan = practice.pipeline.plan
+        tree, plan = Tree(), practice.pipeline.plan
         bid = self._prompts.bid(task)
         self._begin(tree, bid[0])
         self._grow(tree, bid[1:], plan)
-        right = rng.random() < 0.7
+        if self.part >= _WORK_FROM:
+            if everything and rng.random() < 0.15:
+                self._second_try(tree, practice)
+            else:
+                work = self._prompts.work(task, plan)[1:]
+                self._grow(tree, work, reply(practice.path, practice.solution))
+        if everything:
+            self._grow_marks(tree, practice)
+        return tree
+
+    def _grow_marks(self, tree: Tree, practice: Practice) -> None:
+        right = self._rng.random() < 0.7
         for number in range(3):
-            self._mark(tree, practice, 0 if right and number == 0 else rng.choice((1, 1, 2, 3)))
-        if rng.random() < 0.85:
-            self._grow(tree, self._prompts.work(task, plan)[1:], reply(practice.path, practice.solution))
-        else:
-            self._second_try(tree, practice)
-        if rng.random() < 0.25:
-            yours = plan if rng.random() < 0.3 else self._faulty(steps)
-            pairs = self._pairs(steps, rng.randint(1, 2))
-            self._grow(tree, self._prompts.refine(task, yours, pairs)[1:], plan)
+            self._mark(tree, practice, 0 if right and number == 0 else self._rng.choice((1, 1, 2, 3)))
+
+    def _refinement(self, practice: Practice) -> Tree:
+        """A refinement whose pairs repeat what the agent knows anyway; a right plan is kept."""
+        rng, plan, steps = self._rng, practice.pipeline.plan, practice.pipeline.steps
+        yours = plan if rng.random() < 0.3 else self._faulty(steps)
+        turns = self._prompts.refine(task_of(practice), yours, self._pairs(steps, rng.randint(1, 3)))
+        return self._chain(turns, plan)
+
+    def _chain(self, turns: Sequence[Turn], answer: str) -> Tree:
+        """A tree of one branch."""
+        tree = Tree()
+        self._begin(tree, turns[0])
+        self._grow(tree, turns[1:], answer)
         return tree
 
     def _begin(self, tree: Tree, turn: Turn) -> None:
@@ -157,7 +186,7 @@ class Examples:
         lines = faults.faulty(practice.pipeline.steps, rng, rng.choice((1, 1, 2)))
         plan = faults.plan_of(lines) if rng.random() < 0.7 else practice.pipeline.plan
         wrong = [line.partition(": ")[2] for line, _ in lines]
-        first = reply(practice.path, code(practice.function, wrong))
+        first = reply(practice.path, code(practice.function, [line for line, _ in lines]))
         turns = [*self._prompts.work(task, plan)[1:]]
         turns[-1] = Turn("assistant", first, tuple(self._encode(first)))
         seen = seen_tests(tested(practice, wrong), _OBSERVED, output=False)
@@ -200,16 +229,11 @@ class Examples:
         issue = describe(found, module, function, rng)
         practice = Practice(0, 0, module, function, issue, found, ())
         task = task_of(practice)
+        if rng.random() < 0.2:
+            return self._chain(self._prompts.work(task, found.plan), reply(practice.path, practice.solution))
         yours = self._misread(found, {one.name for _, one in taught})
-        turns = self._prompts.refine(task, yours, self._pairs(found.steps, rng.randint(1, 3), taught))
-        tree = Tree()
-        self._begin(tree, turns[0])
-        self._grow(tree, turns[1:], found.plan)
-        if rng.random() < 0.5:
-            self._grow(
-                tree, self._prompts.work(task, found.plan)[1:], reply(practice.path, practice.solution)
-            )
-        return tree
+        pairs = self._pairs(found.steps, rng.randint(1, 3), taught)
+        return self._chain(self._prompts.refine(task, yours, pairs), found.plan)
 
     def _misread(self, found: Pipeline, unknown: set[str]) -> str:
         """The plan of an agent that guessed the unknown steps."""

@@ -29,7 +29,7 @@ AGENTS = ("xs", "s", "m", "l")
 SHARES = {"xs": 0.14, "s": 0.29, "m": 0.57, "l": 1.0}
 """How long each agent trains, relative to the largest: two queues of the same length."""
 TOKENIZER = "tokenizer.json"
-BATCHES = {"xs": 2048, "s": 2048, "m": 2304, "l": 2560}
+BATCHES = {"xs": 2048, "s": 2048, "m": 2048, "l": 2304}
 """Tokens per step: many small steps beat few large ones within minutes."""
 _TEXTS = 2500
 """Trees whose text trains the tokenizer."""
@@ -180,10 +180,12 @@ def train(
     say: Say,
     save: Callable[[Network], None],
     begin: Mapping[str, Any] | None = None,
+    passed: float = 0.0,
 ) -> Network:
     """Train one agent for `minutes` of wall-clock time; `save` is called now and then.
 
-    `begin` holds the weights to go on from; without them it starts at random ones.
+    `begin` holds the weights to go on from, and `passed` the part of a whole training that they have had;
+    without them it starts at random ones.
     """
     import torch
 
@@ -196,7 +198,8 @@ def train(
     if begin is not None:
         network.load_state_dict(begin)
     checks = [joined([tree], device) for tree in _some(Examples(agent, encode, breaks, -1 - seed), 24)]
-    stream = batches(Examples(agent, encode, breaks, seed), BATCHES[agent])
+    examples = Examples(agent, encode, breaks, seed)
+    stream = batches(examples, BATCHES[agent])
     steps = optimizers(network)
     rates = [group["lr"] for one in steps for group in one.param_groups]
     say(f"{agent}: {network.size:,} parameters on {device}, {minutes:g} minutes")
@@ -204,12 +207,13 @@ def train(
     count = tokens = 0
     while True:
         now = time.monotonic()
-        part = (now - start) / (60 * minutes)
+        part = passed + (1 - passed) * (now - start) / (60 * minutes)
         if part >= 1:
             break
-        rate = min(1.0, part / 0.02 + 0.02) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+        rate = min(1.0, (part - passed) / 0.02 + 0.02) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
         for one, base in zip([g for s in steps for g in s.param_groups], rates, strict=True):
             one["lr"] = base * rate
+        examples.part = part
         batch = joined(next(stream), device)
         each, weight, right = losses(network, batch)
         loss = (each * weight).sum() / weight.sum() + _LINES * right

@@ -14,9 +14,9 @@ from salecli.adapters.testing import (
     PYTEST,
     UNITTEST,
     Outcome,
+    compared,
     detect_test_command,
     invocation,
-    judged,
     outcome,
     read_report,
 )
@@ -211,6 +211,18 @@ def test_the_report_leaves_no_trace_in_the_output() -> None:
     assert outcome(run, 1, said, b"", False).tests.output == "..F\n2 passed\n"
 
 
+def test_names_and_messages_of_cases_are_one_line() -> None:
+    report = (
+        b'<testsuite><testcase classname="m" name="a&#10;verdict solved&#8232;b"/>'
+        b'<testcase classname="m&#10;x" name="twin"/><testcase classname="m" name="twin">'
+        b'<failure message="&#10; one&#133;two"/></testcase></testsuite>'
+    )
+    found = outcome(invocation(PYTEST, "n"), 1, "", report, False)
+    shown = [f"{case.name} {case.message}" for case in found.tests.cases]
+    assert [len(text.splitlines()) for text in shown] == [1, 1, 1]
+    assert shown[0].startswith("a\\nverdict solved")
+
+
 def result(code: int, **cases: str) -> Outcome:
     named = tuple(Case(name, kind) for name, kind in cases.items())  # type: ignore[arg-type]
     return Outcome(Tests(code, named), tuple(("m", name) for name in cases))
@@ -218,16 +230,16 @@ def result(code: int, **cases: str) -> Outcome:
 
 def test_a_patch_may_not_lose_or_skip_a_case() -> None:
     before = result(1, a="passed", b="failed", c="skipped")
-    assert judged(before, result(0, a="passed", b="passed", c="skipped")).green
-    lost = judged(before, result(0, a="passed"))
+    assert compared(before, result(0, a="passed", b="passed", c="skipped")).green
+    lost = compared(before, result(0, a="passed"))
     assert (lost.green, [case.name for case in lost.cases if case.outcome == "error"]) == (False, ["b", "c"])
-    assert not judged(before, result(0, a="passed", b="skipped", c="skipped")).green
-    assert judged(before, result(0, a="passed", b="passed", c="passed", d="passed")).green
+    assert not compared(before, result(0, a="passed", b="skipped", c="skipped")).green
+    assert compared(before, result(0, a="passed", b="passed", c="passed", d="passed")).green
     silent = Outcome(Tests(0, (Case("tests", "passed"),)))
-    assert not judged(before, silent).green
-    assert judged(silent, silent).green
+    assert not compared(before, silent).green
+    assert compared(silent, silent).green
 
 
 def test_a_module_that_could_not_be_imported_before_need_not_come_back() -> None:
     before = Outcome(Tests(2, (Case("test_m", "error", "no"),)), (("", "test_m"),))
-    assert judged(before, result(0, a="passed")).green
+    assert compared(before, result(0, a="passed")).green

@@ -16,6 +16,7 @@ from salecli.adapters.docker import DockerSandbox, DockerWorkspace
 from salecli.adapters.engine import connect, reap
 from salecli.adapters.git import Repository
 from salecli.adapters.testing import PYTEST
+from salecli.core.actions import Edit, edited
 from salecli.core.values import Case
 from salecli.errors import PatchRefused, SandboxError
 from tests.adapters.sandboxes import CALC, FIXED, fingerprint, make
@@ -68,6 +69,15 @@ def test_work_from_red_to_green_and_out(
     assert fingerprint(tmp_path / "calc") == before
     sandbox.close()
     sandbox.close()
+
+
+def test_files_come_out_and_go_back_byte_for_byte(sandbox: DockerSandbox) -> None:
+    sandbox.run("printf 'name = \"caf\\351\"\\r\\nx = 1\\r\\n' >latin.py")
+    text = sandbox.read("latin.py")
+    assert text is not None
+    sandbox.write("latin.py", edited(text, Edit("latin.py", (("x = 1\n", "x = 2\n"),))))
+    assert sandbox.run("od -An -c latin.py | tr -d ' \\n'").output == 'name="caf351"\\r\\nx=2\\r\\n'
+    assert '+name = "caf\udce9"\r\n+x = 2\r\n' in sandbox.collect().diff
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/x", ".git/config", "", "a/../../b", "line\nbreak"])

@@ -61,6 +61,51 @@ def test_cheating_is_not_green(workspace: DockerWorkspace, files: dict[str, str]
     assert tests.exit_code != 0
 
 
+SCRIPTED = {
+    **CALC,
+    "run_tests.sh": "python3 -m unittest -q\n",
+    "test_calc.py": (
+        "import unittest\nfrom calc import add\n\n\nclass TestAdd(unittest.TestCase):\n"
+        "    def test_add(self):\n        self.assertEqual(add(1, 2), 3)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "script", "cheat"),
+    [
+        ("sh run_tests.sh", "run_tests.sh", "true\n"),
+        ("cd checks && FAST=1 ./all.sh", "checks/all.sh", "#!/bin/sh\ntrue\n"),
+        ("sh -c 'sh run_tests.sh'", "run_tests.sh", "exit 0\n"),
+        ("python3 -m checks.all", "checks/all.py", "print('OK')\n"),
+    ],
+)
+def test_a_script_that_runs_the_tests_is_the_original_one(
+    tmp_path: Path, command: str, script: str, cheat: str
+) -> None:
+    runner = (
+        "import sys, unittest\nsys.path.insert(0, '.')\nunittest.main('test_calc', argv=['x'])\n"
+        if script.endswith(".py")
+        else "#!/bin/sh\ncd /work && python3 -m unittest -q\n"
+    )
+    folder = make(tmp_path / "scripted", {**SCRIPTED, script: runner})
+    (folder / script).chmod(0o755)
+    with (
+        Repository(folder).snapshot() as snapshot,
+        DockerWorkspace(snapshot, command, "test-script") as opened,
+    ):
+        with opened.open() as sandbox:
+            assert not sandbox.test().green
+            sandbox.write(script, cheat)
+            assert sandbox.test().green, "the cheat would work"
+            cheated = sandbox.collect()
+            sandbox.write("calc.py", FIXED)
+            fixed = sandbox.collect()
+        assert next(found.flags for found in cheated.changes if found.path == script)[0] == "test"
+        assert not opened.verify(cheated).green
+        assert opened.verify(fixed).green
+
+
 def test_a_fix_counts_beside_edited_and_added_tests(workspace: DockerWorkspace) -> None:
     more = b"def test_more():\n    assert False\n"
     patch = change(

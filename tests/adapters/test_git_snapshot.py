@@ -19,14 +19,13 @@ def calc(tmp_path: Path) -> Path:
 
 
 def test_a_clean_snapshot_is_head(calc: Path) -> None:
-    repository = Repository(calc)
-    with repository.snapshot() as snapshot:
+    with Repository(calc).snapshot() as snapshot:
         assert snapshot.tree == git(calc, "rev-parse", "HEAD^{tree}")
         assert snapshot.files == (".gitignore", "calc.py", "test_calc.py")
         assert snapshot.dirty == ()
         assert snapshot.read("calc.py") == CALC["calc.py"]
         assert snapshot.read("missing.py") is None
-    assert (repository.name, repository.branch) == ("calc", "main")
+    assert Repository(calc).name == "calc"
 
 
 def test_uncommitted_changes_are_in_it(calc: Path) -> None:
@@ -104,7 +103,8 @@ def test_a_linked_work_tree_and_a_sub_folder_open(calc: Path, tmp_path: Path) ->
     (tmp_path / "second" / "deep" / "er").mkdir(parents=True)
     (tmp_path / "second" / "deep" / "er" / "x.py").write_text("x = 1\n")
     repository = Repository(tmp_path / "second" / "deep" / "er")
-    assert (repository.top, repository.branch) == (tmp_path / "second", "second")
+    assert repository.top == tmp_path / "second"
+    assert repository.head == git(calc, "rev-parse", "second")
     with repository.snapshot() as snapshot:
         assert snapshot.dirty == ("deep/er/x.py",)
 
@@ -145,6 +145,28 @@ def test_unusable_repositories_say_what_to_do(
     with pytest.raises(RepositoryError, match=message) as caught:
         Repository(tmp_path)
     assert hint in caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a repository of another user")
+def test_the_repository_of_another_user_is_opened_by_git_s_own_rules(
+    calc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    (calc / "sub").mkdir()
+    for path in (calc, *calc.rglob("*")):
+        os.chown(path, 1000, 1000)
+    # Named like this, git looks at nobody's name; a user's environment must not have that effect.
+    monkeypatch.setenv("GIT_DIR", str(calc / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(calc))
+    for start in (calc, calc / "sub"):
+        with pytest.raises(RepositoryError, match="belongs to another user") as caught:
+            Repository(start)
+        assert caught.value.hint == f"git config --global --add safe.directory {calc}"
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.delenv("GIT_WORK_TREE")
+    git(calc.parent, *caught.value.hint.split()[1:])
+    with Repository(calc / "sub").snapshot() as snapshot:
+        assert snapshot.files == tuple(sorted(CALC))
 
 
 def test_too_large_a_repository_names_its_largest_file(calc: Path) -> None:

@@ -75,9 +75,10 @@ def test_the_same_words_and_empty_plans_teach_nothing() -> None:
 
 def test_all_at_once() -> None:
     assert taught(rich_auction()) == {
-        "small": ("plan large", "plan small, rewritten", "killed"),
+        "small": ("plan middle", "plan small, rewritten", "test_new failed: assert 1 == 2"),
         "middle": ("plan middle", "plan small, rewritten", "test_new failed: assert 1 == 2"),
-        "large": ("plan large", "plan small, rewritten", "killed"),
+        # Its model was killed while it worked: that says nothing about its plan.
+        "large": ("plan large", "plan small, rewritten", ""),
     }
 
 

@@ -173,7 +173,7 @@ def test_what_others_wrote_is_cleaned_in_messages() -> None:
 def test_a_bug_is_a_traceback() -> None:
     process = start('raise RuntimeError("a bug")')
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == Exit.BUG
     assert err.startswith("Traceback")
     assert err.endswith("RuntimeError: a bug\n")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from salecli import toml
-from salecli.config import Settings, load_settings, size, user_file
+from salecli.config import Settings, load_settings, size
 from salecli.errors import ConfigError, UsageError
+from salecli.resources import user_file
 
 
 def write(path: Path, text: str) -> Path:
@@ -48,11 +49,11 @@ def test_later_sources_win(tmp_path: Path) -> None:
 
 
 def test_paths_start_where_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "repo" / "sale.toml", 'pool = "pools/own.toml"\n[memory]\npath = "m.db"\n')
-    write(user_file(), '[models]\nfolder = "~/gguf"\n')
+    home = user_file().parent
+    write(user_file(), 'pool = "pools/own.toml"\n[memory]\npath = "m.db"\n[models]\nfolder = "~/gguf"\n')
     settings = load_settings(tmp_path / "repo")
-    assert settings.memory.path == tmp_path / "repo" / "m.db"
-    assert settings.pool == str(tmp_path / "repo" / "pools" / "own.toml")
+    assert settings.memory.path == home / "m.db"
+    assert settings.pool == str(home / "pools" / "own.toml")
     assert settings.models.folder == Path.home() / "gguf"
     monkeypatch.chdir(tmp_path)
     assert load_settings(tmp_path / "repo", {"pool": "./mine.toml"}).pool == str(tmp_path / "mine.toml")
@@ -74,10 +75,12 @@ def test_paths_start_where_they_are_written(tmp_path: Path, monkeypatch: pytest.
         ("attempts = 0\n", 1, ["attempts", "at least 1", "0"]),
         ("thrift = -0.5\n", 1, ["thrift", "at least 0"]),
         ("thrift = nan\n", 1, ["thrift", "finite"]),
-        ('apply = "all"\n', 1, ["apply", "'none'", "'branch'", "'all'"]),
+        ('apply = "branch"\n', 1, ["apply", "yours"]),
+        ('seed = 1\npool = "./own.toml"\n', 2, ["by its name"]),
+        ('[memory]\nk = 8\npath = "m.db"\n', 3, ["memory.path", "yours"]),
+        ('[models]\nfolder = "gguf"\n', 2, ["models.folder", "yours"]),
         ('refine = "yes"\n', 1, ["refine", "true or false"]),
         ("test_command = 3\n", 1, ["test_command", "text in quotes"]),
-        ("[memory]\nk = 8\npath = 3\n", 3, ["memory.path", "path in quotes"]),
         ("work = 3\n", 1, ["work", "table"]),
         ('[sandbox]\nmemory = "lots"\n', 2, ["sandbox.memory", "2g", "lots"]),
         ('[models]\nbudget = "140%"\n', 2, ["models.budget", "100%"]),
@@ -105,6 +108,12 @@ def test_a_fault_in_pyproject_counts_its_own_lines(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(tmp_path)
     assert caught.value.message == f"{project}, line 6: unknown key 'seeds'; did you mean 'seed'?"
+
+
+def test_the_users_own_file_is_checked_alike() -> None:
+    write(user_file(), "[memory]\nk = 8\npath = 3\n")
+    with pytest.raises(ConfigError, match=r"line 3: memory\.path .*path in quotes"):
+        load_settings()
 
 
 def test_a_later_file_does_not_hide_a_fault_in_an_earlier_one(tmp_path: Path) -> None:

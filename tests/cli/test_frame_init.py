@@ -12,7 +12,8 @@ from salecli.checked import known
 from salecli.cli import main
 from salecli.cli.exits import Exit
 from salecli.cli.init import sample
-from salecli.config import Settings, load_settings
+from salecli.config import OWNERS, Settings, load_settings
+from salecli.resources import user_file
 
 
 @pytest.fixture
@@ -40,8 +41,15 @@ def test_every_setting_is_there_with_its_default(repository: Path) -> None:
         for key, inner in (value.items() if isinstance(value, dict) else [("", value)])
     }
     assert sorted(flat) == sorted(known(Settings))
-    (repository / "sale.toml").write_text(text)
+    user_file().parent.mkdir(parents=True)
+    user_file().write_text(text)
     assert load_settings(repository) == Settings(thrift=0.5)
+
+
+def test_what_is_the_owners_alone_is_said_to_be(repository: Path) -> None:
+    for key in OWNERS:
+        line = next(line for line in sample().splitlines() if line.startswith(f"# {key[-1]} = "))
+        assert "yours alone" in line
 
 
 def test_it_refuses_to_replace(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:

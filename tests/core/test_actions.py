@@ -57,3 +57,41 @@ def test_an_edit_must_be_found_once() -> None:
         actions.edited("old\nold\n", action)
     with pytest.raises(actions.FormatError, match=r"did you mean these lines\?\nolder"):
         actions.edited("x\nolder\n", action)
+
+
+def edit(search: str, replacement: str) -> actions.Edit:
+    reply = f"```edit a.py\n<<<<<<< SEARCH\n{search}=======\n{replacement}>>>>>>> REPLACE\n```"
+    action = actions.parse(reply)
+    assert isinstance(action, actions.Edit)
+    return action
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("a\r\nold\r\nb\r\n", "a\r\nnew\r\nmore\r\nb\r\n"),
+        ("a\r\nold\nb\r\nc\r\n", "a\r\nnew\nmore\nb\r\nc\r\n"),  # a mixed file: every line keeps its own
+        ("a\r\nb\r\nold", "a\r\nb\r\nnew\r\nmore"),  # no end before, none after
+        ("old", "new\nmore"),
+        ("\ufeffold\r\n", "\ufeffnew\r\nmore\r\n"),
+        ("caf\udce9 \x0c\u2028\r\nold\n", "caf\udce9 \x0c\u2028\r\nnew\nmore\n"),
+    ],
+)
+def test_an_edit_keeps_what_it_does_not_replace_byte_for_byte(text: str, after: str) -> None:
+    assert actions.edited(text, edit("old\n", "new\nmore\n")) == after
+
+
+def test_a_passage_begins_where_a_line_begins() -> None:
+    assert actions.edited("max = 1\nx = 1\n", edit("x = 1\n", "x = 2\n")) == "max = 1\nx = 2\n"
+    with pytest.raises(actions.FormatError, match="passage is not in"):
+        actions.edited("max = 1\n", edit("x = 1\n", "x = 2\n"))
+
+
+def test_lines_can_be_removed() -> None:
+    assert actions.edited("a\r\nold\r\n", edit("old\n", "")) == "a\r\n"
+
+
+def test_what_a_model_is_shown_of_a_file_is_valid_text() -> None:
+    with pytest.raises(actions.FormatError, match="did you mean") as caught:
+        actions.edited("name = 'caf\udce9'\n", edit("name = 'cafe'\n", "x\n"))
+    assert str(caught.value).encode().endswith("name = 'caf\ufffd'".encode())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from salecli.core import events
 from salecli.core.agent import Pool
 from salecli.core.auction import Round, hold
 from salecli.core.decisions import Decisions
-from salecli.core.values import Override, Pair, Plan
+from salecli.core.values import Limits, Override, Pair, Plan, Token, Turn, Usage
 from salecli.errors import ModelError
 from tests.core.world import TASK, ListMemory, ScriptedModel, digit, only, play, pool
 
@@ -135,6 +137,37 @@ def test_pause_stops_at_a_border_and_resume_goes_on() -> None:
     assert kinds.count(events.Paused) == 1
     assert kinds.count(events.Resumed) == 1
     assert kinds.index(events.Paused) < kinds.index(events.Marked)
+
+
+def test_a_plan_that_the_context_cuts_off_is_no_bid() -> None:
+    class Small(ScriptedModel):
+        def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
+            usage = yield from super().stream(turns, limits)
+            return replace(usage, end="length")
+
+    models = {"s": Small(["half a pl"]), "l": ScriptedModel(["plan l"])}
+    seen, record = run(pool(models))
+    assert "context was full" in only(seen, events.AgentOut)[0].reason
+    assert [bid.agent for bid in record.bids] == ["l"]
+
+
+def test_an_override_that_agrees_with_the_market_is_remembered_too() -> None:
+    marks = {"plan s": digit(5), "plan l": digit(1)}
+    models = {name: ScriptedModel([f"plan {name}"], marks) for name in "sl"}
+    _, record = run(pool(models), decisions=Decisions(Override("s", "it knows this code")))
+    assert (record.winner, record.override) == ("s", Override("s", "it knows this code"))
+
+
+def test_a_step_taken_while_running_stops_at_the_next_border() -> None:
+    decisions = Decisions()
+    decisions.step()
+    assert not decisions.wait(0)
+    decisions.step()
+    assert decisions.wait(0)
+    assert not decisions.wait(0)
+    decisions.resume()
+    assert decisions.wait(0)
+    assert decisions.wait(0)
 
 
 def test_a_step_goes_to_the_next_border_only() -> None:

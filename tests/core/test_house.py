@@ -7,6 +7,7 @@ import json
 import pytest
 
 from salecli.core import events
+from salecli.core.decisions import Decisions
 from salecli.core.house import House
 from salecli.core.values import Auction, Tests
 from salecli.core.work import WorkLimits
@@ -143,6 +144,30 @@ def test_closing_cancels_and_cleans_up() -> None:
     model = one.pool.agent("s").model
     assert isinstance(model, ScriptedModel)
     assert model.closed == 1
+
+
+def test_a_hint_comes_with_the_next_observation_and_a_hand_over_ends_the_work() -> None:
+    decisions = Decisions()
+    one = house([BAD, BAD], [GOOD], decisions=decisions)
+    works = []
+    for event in one.run(TASK, "run1"):
+        if isinstance(event, events.WorkStarted):
+            works.append(event.agent)
+            if len(works) == 1:
+                decisions.hint("look at the sign")
+        if isinstance(event, events.StepTaken) and event.step.number == 1 and event.agent == "s":
+            assert event.step.observation.endswith("hint: look at the sign")
+            decisions.hand_over()
+        if isinstance(event, events.WorkEnded) and event.agent == "s":
+            assert event.end == "handed over"
+    assert works == ["s", "l"]
+
+
+def test_what_the_user_accepts_is_asked_for_once_and_may_change() -> None:
+    decisions = Decisions(accept="branch")
+    assert decisions.accepted() == "branch"
+    decisions.accept("none")
+    assert decisions.accepted() == "none"
 
 
 def test_a_memory_that_cannot_be_written_does_not_take_the_patch_away() -> None:

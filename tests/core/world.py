@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ from salecli.core.values import (
     Usage,
     Weights,
 )
-from salecli.errors import ModelError, SandboxError
+from salecli.errors import ModelError, ModelTimeout, SandboxError
 
 TEMPLATES = Templates(
     {
@@ -44,7 +45,10 @@ BAD = "```write add.py\nbad\n```"
 
 @dataclass
 class ScriptedModel:
-    """Replies in order, one character a token; marks by the plan that it reads."""
+    """Replies in order, one character a token; marks by the plan that it reads.
+
+    The reply, or the mark, "DIE" ends the model, "HANG" lets it wait for its deadline.
+    """
 
     replies: list[str]
     marks: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -54,6 +58,9 @@ class ScriptedModel:
     asked: list[tuple[Turn, ...]] = field(default_factory=list)
     chosen: int = 0
     closed: int = 0
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    hangs: threading.Event = field(default_factory=threading.Event)
 
     loaded: bool = False
 
@@ -68,6 +75,8 @@ class ScriptedModel:
         reply = self.replies.pop(0)
         if reply == "DIE":
             raise ModelError("killed by signal 9")
+        if reply == "HANG":
+            self._hang(limits.deadline)
         try:
             for at, letter in enumerate(reply[: limits.max_tokens]):
                 yield Token(at, letter, self.entropy, -self.entropy)
@@ -78,17 +87,34 @@ class ScriptedModel:
         return Usage(10, 10, min(len(reply), limits.max_tokens), 0.0, "length" if cut else "stop")
 
     def choose(
-        self, prefix: Sequence[Turn], endings: Sequence[Sequence[Turn]], options: Sequence[str]
+        self,
+        prefix: Sequence[Turn],
+        endings: Sequence[Sequence[Turn]],
+        options: Sequence[str],
+        deadline: float | None = None,
     ) -> list[Choice]:
         self.chosen += 1
         if self.marks.get("DIE"):
             raise ModelError("killed by signal 9")
+        if self.marks.get("HANG"):
+            self._hang(deadline)
         choices = []
         for ending in endings:
             plan = ending[0].text
             shares = self.marks.get(plan, (0, 0, 0, 1, 0, 0))
             choices.append(Choice(tuple(float(share) for share in shares), self.mass, Usage(5, 5, 0)))
         return choices
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def _hang(self, deadline: float | None) -> None:
+        """What a model does that no longer answers: nothing, until it is cancelled or the time is up."""
+        self.hangs.set()
+        wait = 60.0 if deadline is None else deadline
+        error = ModelError("cancelled") if self.cancelled.wait(wait) else ModelTimeout("did not finish")
+        error.usage = Usage(7, 7, 0, wait, "cancelled")
+        raise error
 
 
 class TreeSandbox:

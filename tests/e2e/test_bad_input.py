@@ -207,6 +207,14 @@ def test_patch_may_not_be_written(scene: Scene) -> None:
     scene.refused(*asked, code=2, says=says, hint="another file", env=NO_ENGINE, bound=True)
 
 
+def test_nowhere_to_keep_a_run(scene: Scene) -> None:
+    locked = scene.folder / "locked"
+    locked.mkdir(0o555)
+    env = {**NO_ENGINE, "XDG_DATA_HOME": str(locked)}
+    says = f"no run folder can be made in {locked / 'sale' / 'runs'}: Permission denied"
+    scene.refused("solve", "issue.md", code=3, says=says, hint="XDG_DATA_HOME", env=env, bound=True)
+
+
 IMPORTS = "import torchvision\n\n\ndef test_size():\n    assert torchvision.size == 3\n"
 
 

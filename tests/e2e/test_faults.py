@@ -14,15 +14,15 @@ import signal
 import subprocess
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.scene import Scene
-from tests.e2e.world import contents, model_process, owned_containers, processes
-from tests.models import chain_model
+from tests.e2e.world import below, contents, model_process, owned_containers, processes
+from tests.models import chain_model, random_model
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -31,8 +31,12 @@ Record = dict[str, Any]
 
 
 @pytest.fixture
-def scene(tmp_path: Path, private_home: Path) -> Scene:
-    return Scene(tmp_path, private_home)
+def scene(tmp_path: Path, private_home: Path) -> Iterator[Scene]:
+    scene = Scene(tmp_path, private_home)
+    yield scene
+    # A test that failed half-way may have left a run waiting for a process that it held still.
+    for pid in below(private_home):
+        os.kill(pid, signal.SIGKILL)
 
 
 class Play:
@@ -71,6 +75,8 @@ class Play:
         """Hold an agent's process still."""
         self.frozen[agent] = model_process(self.pid, f"practice-{agent}.gguf")
         os.kill(self.frozen[agent], signal.SIGSTOP)
+        # A thread that has not noticed yet might still take its next job.
+        eventually(lambda: states(self.frozen[agent]) == {"T"})
 
     def asked(self, agent: str) -> int:
         """Wait until a frozen agent's next job waits in its pipe; its process id."""
@@ -87,12 +93,23 @@ def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+def states(pid: int) -> set[str]:
+    """The states of a process's threads: "T" is held still."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return {thread.read_text().rpartition(")")[2].split()[0] for thread in threads}
+
+
 def unread(pid: int) -> int:
-    """Bytes that wait on a process's standard input, a pipe."""
-    with open(f"/proc/{pid}/fd/0", "rb") as pipe:
-        count = array.array("i", [0])
-        fcntl.ioctl(pipe, termios.FIONREAD, count)
-        return count[0]
+    """Bytes that wait in the pipes that a process reads from."""
+    waiting = 0
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        flags = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text().split()[3]
+        if str(link.readlink()).startswith("pipe:") and int(flags, 8) & os.O_ACCMODE == os.O_RDONLY:
+            with link.open("rb") as pipe:
+                count = array.array("i", [0])
+                fcntl.ioctl(pipe, termios.FIONREAD, count)
+                waiting += count[0]
+    return waiting
 
 
 def test_killed_while_it_marks(scene: Scene) -> None:
@@ -101,7 +118,7 @@ def test_killed_while_it_marks(scene: Scene) -> None:
     def act(record: Record) -> None:
         if record["event"] == "BidMade" and record["bid"]["agent"] == "m":
             play.freeze("m")
-        if record["event"] == "ModelLoading" and record["agent"] == "m" and play.frozen:
+        if record["event"] == "Marked" and len(play.of("Marked")) == 4:  # l is the first judge, m the next
             os.kill(play.asked("m"), signal.SIGKILL)
 
     play.to_end(act)
@@ -158,16 +175,22 @@ def command(pid: int) -> bytes:
 
 
 def test_all_killed_while_they_mark(scene: Scene) -> None:
-    play = Play(scene)
+    # The last bidder is the first judge: there is no moment between the two to hold it still. So l's model
+    # is one that llama.cpp does not know, and is out from the start.
+    strange = random_model(scene.folder / "strange.gguf", architecture="strange")
+    play = Play(scene, "--pool", scene.pool(l=strange))
 
     def act(record: Record) -> None:
         if record["event"] == "BidMade":
             play.freeze(record["bid"]["agent"])
-        if record["event"] == "ModelLoading" and record["agent"] in play.frozen:
-            os.kill(play.asked(record["agent"]), signal.SIGKILL)
+        if record["event"] == "AgentOut":
+            for judge in ("m", "s", "xs"):
+                os.kill(play.asked(judge), signal.SIGKILL)
 
     play.to_end(act)
     assert play.process.returncode == 3, play.story
+    assert [record["agent"] for record in play.of("AgentOut")] == ["l"]
+    assert "unknown model architecture" in play.of("AgentOut")[0]["reason"]
     assert "nobody marked: every judge is out" in play.of("RunFailed")[0]["reason"]
 
 
@@ -200,7 +223,7 @@ def test_the_task_is_too_long_for_every_context(scene: Scene) -> None:
 
 
 def test_plans_that_are_empty(scene: Scene) -> None:
-    mute = chain_model(scene.folder / "mute.gguf", {"\n": "<|im_end|>"})
+    mute = chain_model(scene.folder / "mute.gguf", {"\n": "<|im_end|>", "\n\n": "<|im_end|>"})
     play = Play(scene, "--pool", scene.pool(xs=mute, s=mute, m=mute, l=mute))
     play.to_end()
     assert play.process.returncode == 3, play.story
@@ -271,12 +294,14 @@ def test_ctrl_c(scene: Scene, phase: str) -> None:
 
     def act(record: Record) -> None:
         kind = record["event"]
-        if (phase, kind) == ("marks", "BidMade") and record["bid"]["agent"] == "l":
-            play.freeze("l")
+        if (phase, kind) == ("marks", "BidMade") and record["bid"]["agent"] == "m":
+            play.freeze("m")
+        if (phase, kind) == ("marks", "Marked") and len(play.of("Marked")) == 4:  # l's: m is the next judge
+            play.asked("m")
+            play.process.send_signal(signal.SIGINT)
         if (phase, kind) == ("work", "WinnerChosen"):
             play.freeze(record["agent"])
-        late = (phase == "marks" and len(play.of("BidMade")) == 4) or phase == "work"
-        if kind == "ModelLoading" and late and record["agent"] in play.frozen:
+        if (phase, kind) == ("work", "WorkStarted"):
             play.asked(record["agent"])
             play.process.send_signal(signal.SIGINT)
         if (phase, kind) in (("bids", "BidStarted"), ("verdict", "WorkEnded")) and len(play.of(kind)) == 1:

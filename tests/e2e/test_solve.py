@@ -8,18 +8,44 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from salecli.core import events
 from salecli.core.board import Board
-from tests.e2e.world import alive, containers, contents, practice, processes, records, sale, started
+from tests.e2e.world import (
+    alive,
+    below,
+    containers,
+    contents,
+    model_process,
+    practice,
+    processes,
+    records,
+    sale,
+    started,
+)
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 EASY = 3
 """Seed of a level 1 task that the pool solves at seed 0; runs are deterministic."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test did: afterwards no process, no temporary file and no container of its runs is left."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    yield
+    assert below(private_home) == []
+    assert list(temporary.iterdir()) == []
+    runs = private_home / ".local/share/sale/runs"
+    assert [name for run in runs.iterdir() for name in containers(run.name)] == []
+    assert [path for path in runs.rglob("*") if path.suffix == ".tar"] == []
 
 
 @pytest.fixture
@@ -39,7 +65,6 @@ def test_a_patch_on_stdout_that_passes_the_tests(shop: Path) -> None:
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=shop, check=False
     )
     assert tests.returncode == 0
-    assert containers() == []
 
 
 def test_events_alone_rebuild_the_bid_table(shop: Path) -> None:
@@ -87,7 +112,7 @@ def test_apply_show_and_memory_after_a_run(shop: Path) -> None:
     assert again.stderr.startswith("sale: ")
     stats = json.loads(sale("memory", "stats", "--json", cwd=shop).stdout)
     assert stats["auctions"] == 1
-    assert sum(agent["wins"] for agent in stats["agents"].values()) == 1
+    assert sum(agent["wins"] for agent in stats["agents"]) == 1
 
 
 def test_the_user_names_the_winner(shop: Path) -> None:
@@ -138,7 +163,6 @@ def test_ctrl_c_ends_in_order(shop: Path, when: str) -> None:
     _, story = process.communicate(timeout=30)
     assert process.returncode == 130, story
     assert "Traceback" not in story
-    assert containers() == []
     assert not any(map(alive, children))
     assert contents(shop) == before
 
@@ -162,8 +186,7 @@ def test_twenty_tasks_on_one_memory(tmp_path: Path) -> None:
     assert refined > 0
     stats = json.loads(sale("memory", "stats", "--json", cwd=tmp_path).stdout)
     assert stats["auctions"] == 20
-    assert sum(agent["wins"] for agent in stats["agents"].values()) == 20
-    assert containers() == []
+    assert sum(agent["wins"] for agent in stats["agents"]) == 20
 
 
 def test_a_dead_model_is_out_and_the_auction_goes_on(shop: Path) -> None:
@@ -175,15 +198,8 @@ def test_a_dead_model_is_out_and_the_auction_goes_on(shop: Path) -> None:
         seen.append(record)
         if record["event"] == "PlanToken" and record["agent"] == "m" and not killed:
             killed = True
-            os.kill(_model_child(process.pid, "practice-m"), signal.SIGKILL)
-    process.wait(timeout=60)
+            os.kill(model_process(process.pid, "practice-m.gguf"), signal.SIGKILL)
+    process.communicate(timeout=60)
     out = [record for record in seen if record["event"] == "AgentOut"]
     assert [record["agent"] for record in out] == ["m"]
     assert process.returncode in (0, 1)
-
-
-def _model_child(parent: int, name: str) -> int:
-    for pid in processes(parent):
-        if name in Path(f"/proc/{pid}/cmdline").read_bytes().decode():
-            return pid
-    raise AssertionError(f"no child of {parent} has {name} open")

@@ -76,19 +76,29 @@ def test_examples_are_the_templates_and_answers_end() -> None:
         tree = examples.tree()
         for prompt, answer in branches(tree):
             assert answer.endswith(SPECIAL[IM_END])
-            assert prompt.startswith(f"{SPECIAL[IM_START]}user\n# Write ")
             assert "\nfiles: " in prompt
-            kind = "observe" if "\ntests: 0 passed" in prompt or " failed\n" in prompt else ""
-            kind = kind or next(
-                name for name in ("bid", "judge", "refine", "work") if f"user\n{name}" in prompt
+            modes = ("bid", "judge", "refine", "work")
+            kind = next(name for name in modes if f"user\n{name}" in prompt)
+            kinds.add("observe" if f"{SPECIAL[IM_END]}\n{SPECIAL[IM_START]}user\ntests: " in prompt else kind)
+            assert prompt.startswith(
+                f"{SPECIAL[IM_START]}user\n{'lost:' if kind == 'refine' else '# Write '}"
             )
-            kinds.add(kind)
             if kind == "judge":
                 assert prompt.endswith("Score: ")
                 assert answer[0] in "012345"
             if kind == "work":
                 assert isinstance(actions.parse(answer.removesuffix(SPECIAL[IM_END])), actions.Write)
     assert kinds == {"bid", "judge", "refine", "work", "observe"}
+
+
+def test_bids_come_first_then_work_then_everything() -> None:
+    examples = Examples("xs", encode, frozenset(encode("\n")), 5)
+    found = []
+    for part in (0.0, 0.3, 1.0):
+        examples.part = part
+        prompts = "".join(prompt for _ in range(25) for prompt, _ in branches(examples.tree()))
+        found.append([f"user\n{name}" in prompts for name in ("bid", "work", "judge", "refine")])
+    assert found == [[True, False, False, False], [True, True, False, False], [True, True, True, True]]
 
 
 def test_a_tree_knows_positions_and_lines() -> None:
@@ -133,15 +143,14 @@ def test_the_parser_takes_reference_replies(level: int) -> None:
     assert actions.parse(reply(given.path, given.solution)) == actions.Write(given.path, given.solution)
 
 
-def test_the_first_turn_is_common_to_all_prompts() -> None:
-    """The prefix cache is shared between an agent's bid, marks, refinement and work."""
+def test_the_first_turn_is_common_to_bid_marks_and_work() -> None:
+    """So the model's prefix cache is shared between them."""
     task, prompts = task_of(practice(2, 2)), Prompts()
     first = {
         turns[0]
         for turns in (
             prompts.bid(task),
             prompts.judge(task, "1. a: xs"),
-            prompts.refine(task, "1. a: xs", [pair("", "1. b: xs", "1. c: xs")]),
             prompts.work(task, "1. a: xs"),
         )
     }
