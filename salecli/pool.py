@@ -57,7 +57,7 @@ class PoolLimits(Section):
     """Most tokens of one reply while working."""
     steps: Count | None = None
     """Most steps of one work; None leaves it to the settings. The smaller of both counts."""
-    deadline: Annotated[float, Field(gt=0)] | None = None
+    deadline: Annotated[float, Field(gt=0)] = 1_200.0
     """Seconds for one call of a model."""
 
 

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 RUNS = 3
-ROUNDS = 9
+ROUNDS = 15
 LEVEL, SEED = 2, 11
 
 
@@ -67,33 +68,63 @@ def _sale(arguments: list[str], folder: Path, environment: dict[str, str]) -> fl
     return time.perf_counter() - began
 
 
-@dataclass(slots=True)
-class Bidding:
-    """A call to `stream` as it was made."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to a model that was made."""
 
-    turns: Sequence[Turn]
-    limits: Limits
-    drawn: list[int] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    seconds: float = 0.0
+    seconds: float
+    """What the asking one waited."""
+    again: Callable[[], float]
+    """Repeats it with bare llama.cpp: its seconds."""
+    evaluated: float | None = None
+    """Of a judge: the prompt tokens that it evaluated, over prefix + plans."""
 
 
-@dataclass(slots=True)
-class Marking:
-    """A call to `choose` as it was made."""
+class Floor:
+    """A practice model in this process: repeats calls with llama.cpp's functions alone."""
 
-    prefix: Sequence[Turn]
-    endings: Sequence[Sequence[Turn]]
-    choices: list[Choice] = field(default_factory=list)
-    seconds: float = 0.0
+    def __init__(self, sequence: Sequence0) -> None:
+        from salecli.adapters.chatml import Chat
+
+        self._sequence = sequence
+        self._chat = Chat.of(sequence.vocabulary)
+
+    def stream(self, turns: Sequence[Turn], drawn: Sequence[int], limits: Limits, usage: Usage) -> float:
+        """Seconds for the same prompt tokens, evaluated as far as they were, and the same drawn ones."""
+        prompt = self._chat.open(turns)
+        _same(len(prompt), usage.prompt)
+        return bare.generate(self._sequence, prompt, usage.evaluated, drawn, limits)
+
+    def choose(
+        self, prefix: Sequence[Turn], endings: Sequence[Sequence[Turn]], choices: Sequence[Choice]
+    ) -> float:
+        """Seconds for the same prompts, evaluated as far as they were."""
+        common, plans = self._chat.closed(prefix), [self._chat.open(ending) for ending in endings]
+        for plan, choice in zip(plans, choices, strict=True):
+            _same(len(common) + len(plan), choice.usage.prompt)
+        first = choices[0].usage
+        return bare.read_next(self._sequence, common, plans, first.prompt - first.evaluated)
+
+    def evaluated(
+        self, prefix: Sequence[Turn], endings: Sequence[Sequence[Turn]], choices: Sequence[Choice]
+    ) -> float:
+        """Prompt tokens that a judge evaluated, over prefix + endings."""
+        plans = sum(len(self._chat.open(ending)) for ending in endings)
+        return sum(one.usage.evaluated for one in choices) / (len(self._chat.closed(prefix)) + plans)
+
+
+def _same(ours: int, theirs: int) -> None:
+    if ours != theirs:
+        raise RuntimeError(f"a prompt of {theirs} tokens is one of {ours} here: the loops cannot be compared")
 
 
 class Recorded:
-    """A model that notes what it is asked, and how long the asking one waited for it."""
+    """A model whose every call is timed as the asking one waits for it, and noted."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, floor: Floor) -> None:
         self._model = model
-        self.calls: list[Bidding | Marking] = []
+        self._floor = floor
+        self.calls: list[Call] = []
 
     @property
     def vocabulary(self) -> int:
@@ -114,22 +145,22 @@ class Recorded:
         self._model.cancel()
 
     def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
-        """The model's own, noted; what the asking one does between two tokens counts as well."""
-        call = Bidding(turns, limits)
-        self.calls.append(call)
+        """The model's own; what the asking one does between two tokens counts as well."""
+        drawn: list[int] = []
         began = time.perf_counter()
         stream = self._model.stream(turns, limits)
         try:
             while True:
                 token = next(stream)
-                call.drawn.append(token.id)
+                drawn.append(token.id)
                 yield token
         except StopIteration as stop:
-            call.usage = stop.value
+            usage: Usage = stop.value
         finally:
             stream.close()
-        call.seconds = time.perf_counter() - began
-        return call.usage
+        seconds = time.perf_counter() - began
+        self.calls.append(Call(seconds, partial(self._floor.stream, turns, drawn, limits, usage)))
+        return usage
 
     def choose(
         self,
@@ -138,47 +169,17 @@ class Recorded:
         options: Sequence[str],
         deadline: float | None = None,
     ) -> list[Choice]:
-        """The model's own, noted."""
+        """The model's own."""
         began = time.perf_counter()
         choices = self._model.choose(prefix, endings, options, deadline)
-        self.calls.append(Marking(prefix, endings, choices, time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        again = partial(self._floor.choose, prefix, endings, choices)
+        self.calls.append(Call(seconds, again, self._floor.evaluated(prefix, endings, choices)))
         return choices
 
 
-class Floor:
-    """A practice model in this process: repeats recorded calls with llama.cpp's functions alone."""
-
-    def __init__(self, sequence: Sequence0) -> None:
-        from salecli.adapters.chatml import Chat
-
-        self._sequence = sequence
-        self._chat = Chat.of(sequence.vocabulary)
-
-    def repeat(self, call: Bidding | Marking) -> float:
-        """Seconds for the same prompt tokens, evaluated as far as they were, and the same drawn ones."""
-        if isinstance(call, Bidding):
-            prompt = self._chat.open(call.turns)
-            _same(len(prompt), call.usage.prompt)
-            return bare.generate(self._sequence, prompt, call.usage.evaluated, call.drawn, call.limits)
-        prompts = [self._chat.closed(call.prefix) + self._chat.open(ending) for ending in call.endings]
-        for prompt, choice in zip(prompts, call.choices, strict=True):
-            _same(len(prompt), choice.usage.prompt)
-        return bare.read_next(self._sequence, prompts, [one.usage.evaluated for one in call.choices])
-
-    def shared(self, call: Marking) -> float:
-        """Prompt tokens that a judge evaluated, over prefix + plans."""
-        prefix = len(self._chat.closed(call.prefix))
-        plans = sum(len(self._chat.open(ending)) for ending in call.endings)
-        return sum(choice.usage.evaluated for choice in call.choices) / (prefix + plans)
-
-
-def _same(ours: int, theirs: int) -> None:
-    if ours != theirs:
-        raise RuntimeError(f"a prompt of {theirs} tokens is one of {ours} here: the loops cannot be compared")
-
-
 def measure(rounds: int) -> list[Row]:
-    """Real auctions of the practice pool, each followed by its bare repetition; computed in this process.
+    """Real auctions of the practice pool, each followed by its bare repetition; in this process.
 
     The figures do not depend on what the models have learned: whatever they say is repeated.
     """
@@ -189,24 +190,20 @@ def measure(rounds: int) -> list[Row]:
     spec = load_pool("practice")
     with ExitStack() as stack:
         pool = stack.enter_context(market(Settings(), spec))
-        recorded = {agent.name: Recorded(agent.model) for agent in pool.agents}
-        pool = replace(
-            pool, agents=tuple(replace(agent, model=recorded[agent.name]) for agent in pool.agents)
-        )
-        floors = {
-            one.name: Floor(stack.enter_context(bare.opened(one.path, one.context))) for one in spec.agents
-        }
+        models = {}
+        for one in spec.agents:
+            floor = Floor(stack.enter_context(bare.opened(one.path, one.context)))
+            models[one.name] = Recorded(pool.agent(one.name).model, floor)
+        pool = replace(pool, agents=tuple(replace(one, model=models[one.name]) for one in pool.agents))
+        _auction(pool, SEED)  # loads the models, and warms both sides up
         ratios, shares = [], []
-        for number in range(rounds + 1):
-            _auction(pool, SEED + number)
-            calls = [(name, call) for name, model in recorded.items() for call in model.calls]
-            ours = sum(call.seconds for _, call in calls)
-            theirs = sum(floors[name].repeat(call) for name, call in calls)
-            if number:  # the first round loads the models and warms both sides up
-                ratios.append(ours / theirs)
-            shares += [floors[name].shared(call) for name, call in calls if isinstance(call, Marking)]
-            for model in recorded.values():
+        for seed in range(SEED, SEED + rounds):
+            for model in models.values():
                 model.calls.clear()
+            _auction(pool, seed)
+            calls = [call for model in models.values() for call in model.calls]
+            ratios.append(sum(call.seconds for call in calls) / sum(call.again() for call in calls))
+            shares += [call.evaluated for call in calls if call.evaluated is not None]
     return [
         _row("auction's model time against a bare llama.cpp loop", statistics.median(ratios), "x", 1.10),
         _row(
@@ -223,11 +220,7 @@ def _auction(pool: Pool, seed: int) -> None:
     from salecli.practice.render import task_of
 
     task = task_of(practice(LEVEL, seed))
-    _exhaust(hold(pool, task, None, Decisions(), seed, Round()))
-
-
-def _exhaust(stream: Iterable[object]) -> None:
-    for _ in stream:
+    for _ in hold(pool, task, None, Decisions(), seed, Round()):
         pass
 
 

@@ -75,19 +75,19 @@ def generate(
         return time.perf_counter() - began
 
 
-def read_next(sequence: Sequence0, prompts: Sequence[Sequence[int]], evaluated: Sequence[int]) -> float:
-    """Seconds to get the next-token logits after each prompt, of which the last `evaluated` are evaluated.
-
-    What stands before those is held from the prompt before.
-    """
+def read_next(
+    sequence: Sequence0, prefix: Sequence[int], endings: Sequence[Sequence[int]], held: int
+) -> float:
+    """Seconds to evaluate a prefix but for its first `held` tokens, then to get logits after each ending."""
     import llama_cpp.llama_cpp as llama
 
     memory = llama.llama_get_memory(sequence.context_pointer)
-    _hold(sequence, prompts[0][: len(prompts[0]) - evaluated[0]])
+    _hold(sequence, prefix[:held])
     began = time.perf_counter()
-    for prompt, count in zip(prompts, evaluated, strict=True):
-        llama.llama_memory_seq_rm(memory, 0, len(prompt) - count, -1)
-        _decode(sequence, prompt[len(prompt) - count :])
+    _decode(sequence, prefix[held:])
+    for ending in endings:
+        llama.llama_memory_seq_rm(memory, 0, len(prefix), -1)
+        _decode(sequence, ending)
         llama.llama_get_logits_ith(sequence.context_pointer, -1)
     return time.perf_counter() - began
 

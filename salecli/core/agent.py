@@ -12,8 +12,6 @@ from salecli.core.prompts import Templates, listing
 from salecli.core.values import Bid, Limits, Pair, Task, Token, Turn, Usage, Weights
 from salecli.errors import ContextFull, ModelError
 
-Events = Generator[events.Event, None, None]
-
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -57,7 +55,7 @@ class Agent:
             **values,
         )
 
-    def load(self, task: Task) -> Events:
+    def load(self, task: Task) -> events.Stream:
         """Make the model resident, and say so where that takes work."""
         if self.model.loaded:
             return
@@ -72,7 +70,7 @@ class Agent:
             yield from self.load(task)
             return (yield from self._write(task, self.render("bid", task), seed, refined=False, pairs=()))
         except ModelError as error:
-            yield events.AgentOut(task.id, self.name, "bid", error.message, error.hint)
+            yield self._out(task, "bid", error)
             return None
 
     def refine(
@@ -95,8 +93,12 @@ class Agent:
                     shown.pop()
             yield events.SatOut(task.id, self.name, "no pair fits into its context")
         except ModelError as error:
-            yield events.AgentOut(task.id, self.name, "refine", error.message, error.hint)
+            yield self._out(task, "refine", error)
         return None
+
+    def _out(self, task: Task, phase: str, error: ModelError) -> events.AgentOut:
+        usage = error.usage or Usage()
+        return events.AgentOut(task.id, self.name, phase, error.message, error.hint, usage)
 
     def _write(
         self, task: Task, turns: Sequence[Turn], seed: int, refined: bool, pairs: tuple[int, ...]
@@ -116,12 +118,12 @@ class Agent:
         finally:
             stream.close()
         plan = "".join(token.text for token in tokens).strip()
-        if not plan:
-            yield events.AgentOut(task.id, self.name, "refine" if refined else "bid", "its plan is empty")
-            return None
+        reason = "" if plan else "its plan is empty"
         if usage.end == "length" and len(tokens) < self.plan_tokens:
             reason = f"its context was full after {len(tokens)} of {self.plan_tokens} plan tokens"
-            yield events.AgentOut(task.id, self.name, "refine" if refined else "bid", reason)
+        if reason:
+            phase = "refine" if refined else "bid"
+            yield events.AgentOut(task.id, self.name, phase, reason, usage=usage)
             return None
         bid = Bid(
             agent=self.name,

@@ -13,7 +13,7 @@ from salecli.core.merge import merge
 from salecli.core.ports import Memory
 from salecli.core.refine import cancels, refine
 from salecli.core.scoring import final_bids, plain_cost, plain_entropy, ranked, score
-from salecli.core.values import Bid, Mark, Override, Score, Task
+from salecli.core.values import Bid, Mark, Override, Score, Task, Usage
 from salecli.errors import ModelError
 
 Bids = dict[str, Bid | None]
@@ -27,6 +27,8 @@ class Round:
     bids: list[Bid] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
+    lost: list[tuple[str, Usage]] = field(default_factory=list)
+    """(agent, usage) of calls that came to nothing."""
     provisional: str = ""
     winner: str = ""
     refined: bool = False

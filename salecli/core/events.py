@@ -6,8 +6,8 @@ adds timestamps. `to_dict` and `from_dict` make a recording of any run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,8 @@ class AgentOut(Event):
     reason: str
     hint: str = ""
     """What the user may do about it."""
+    usage: Usage = field(default_factory=Usage)
+    """What the failed call took all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +251,10 @@ def _adapter(name: str) -> TypeAdapter[Event] | None:
     # `slots=True` makes each class anew: of two of one name, the last is the one that is used.
     kind = {one.__name__: one for one in Event.__subclasses__()}.get(name)
     return TypeAdapter(kind) if kind is not None else None
+
+
+Stream = Generator[Event, None, None]
+"""Events in program order, from something that returns nothing else."""
 
 
 def to_dict(event: Event) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from salecli.core import events, verdict
@@ -60,7 +61,7 @@ class House:
         works: list[Work] = []
         memory = self.memory if self.refines else None
         try:
-            yield from hold(self.pool, task, memory, self.decisions, self.seed, record)
+            yield from _counting(hold(self.pool, task, memory, self.decisions, self.seed, record), record)
             yield from self._works(task, record, before, works)
         except SaleError as error:
             yield events.RunFailed(task.id, error.message, error.hint)
@@ -188,10 +189,20 @@ def _never_worked(done: Work) -> bool:
     return done.end == "model died" or (done.end == "context full" and not done.steps)
 
 
+def _counting(stream: events.Stream, record: Round) -> events.Stream:
+    """The same events; what failed calls took is added to `record.lost`."""
+    with closing(stream):
+        for event in stream:
+            if isinstance(event, events.AgentOut):
+                record.lost.append((event.agent, event.usage))
+            yield event
+
+
 def _spent(record: Round, works: list[Work]) -> list[tuple[str, Usage]]:
     """(agent, usage) of everything that was generated or evaluated."""
     return (
-        [(bid.agent, bid.usage) for bid in record.bids]
+        record.lost
+        + [(bid.agent, bid.usage) for bid in record.bids]
         + [(mark.judge, mark.usage) for mark in record.marks]
         + [(one.agent, one.usage) for one in works]
     )

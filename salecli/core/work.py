@@ -66,12 +66,9 @@ def work(
             yield from job.step()
     except _Over as over:
         end, reason = over.end, over.reason
-    except ContextFull as error:
-        end, reason = "context full", error.message
-    except ModelTimeout as error:
-        end, reason = "time limit", error.message
     except ModelError as error:
-        end, reason = "model died", error.message
+        end, reason = _model_ending(error), error.message
+        job.usage += error.usage or Usage()
     except SandboxError as error:
         end, reason = "sandbox died", error.message
     patch = None
@@ -94,6 +91,16 @@ def work(
         patch=patch,
         note=failure_note(job.tests) if job.tests is not None and failing and not reason else reason,
     )
+
+
+def _model_ending(error: ModelError) -> WorkEnd:
+    match error:
+        case ContextFull():
+            return "context full"
+        case ModelTimeout():
+            return "time limit"
+        case _:
+            return "model died"
 
 
 @dataclass(slots=True)

@@ -40,8 +40,10 @@ _OBSERVED = 300
 _LEVELS = (1, 2, 3, 4, 5)
 _LEVEL_WEIGHTS = (1.0, 1.3, 1.6, 1.6, 1.8)
 _MARK_WEIGHT = 4.0
-_INVENTED, _REFINED = 0.28, 0.12
-"""Shares of refinements about invented and about known operations, once everything is trained."""
+_INVENTED = {"xs": 0.38, "s": 0.38, "m": 0.38, "l": 0.08}
+"""Share of refinements about invented operations; in its own pool, the largest agent never refines."""
+_REFINED = 0.06
+"""Share of refinements about known operations."""
 _WORK_FROM, _ALL_FROM = 0.2, 0.4
 """Parts of the training after which work, and then everything else, joins the bids.
 
@@ -82,21 +84,22 @@ class Examples:
         self._breaks = breaks
         self._rng = random.Random(f"{agent}/{seed}")
         self._missing = missing(agent)
+        self._inventing = _INVENTED.get(agent, 0.3)
         self._prompts = Prompts()
         self.part = 1.0
-        """How much of the training has passed: bids come first, then work, then all the rest."""
+        """How much of the training has passed: first bids, then work and looking up, then everything."""
         self._unknown = [one for one in (*LISTS, *NUMBERS) if one.name in self._missing]
 
     def tree(self) -> Tree:
         """The next tree."""
         rng = self._rng
         everything = self.part >= _ALL_FROM
-        roll = rng.random() if everything else 1.0
-        if roll < _INVENTED:
+        roll = rng.random() if self.part >= _WORK_FROM else 1.0
+        if roll < self._inventing:
             return self._invented()
         level = rng.choices(_LEVELS, _LEVEL_WEIGHTS)[0]
         practice = sample(level, rng, False, self._missing)
-        if roll < _INVENTED + _REFINED:
+        if everything and roll < self._inventing + _REFINED:
             return self._refinement(practice)
         task = task_of(practice)
         tree, plan = Tree(), practice.pipeline.plan
@@ -198,7 +201,7 @@ class Examples:
     ) -> list[Pair]:
         """Pairs of past tasks; each operation of `taught` stands in one of them, with any constant."""
         rng = self._rng
-        drawn = [draw(rng.choice((2, 3, 4)), rng, self._missing) for _ in range(count)]
+        drawn = [draw(rng.choice((1, 2, 3, 4)), rng, self._missing) for _ in range(count)]
         homes: list[list[Step]] = [list(pipeline(one, rng).steps) for one in drawn]
         for operation, _ in taught:
             home = rng.choice(homes)
@@ -217,9 +220,9 @@ class Examples:
     def _invented(self) -> Tree:
         """A task with unknown operations whose how stands in the pairs alone."""
         rng = self._rng
-        drawn = draw(rng.choice((2, 3, 4, 5)), rng, self._missing)
+        drawn = draw(rng.choice((1, 2, 3, 4, 5)), rng, self._missing)
         taught: list[tuple[Operation, Step]] = []
-        for at in rng.sample(range(len(drawn)), min(len(drawn), rng.choice((1, 1, 2, 3)))):
+        for at in rng.sample(range(len(drawn)), rng.randint(1, min(len(drawn), 4))):
             one = invent(rng, self._unknown)
             constant = rng.choice(one.constants) if one.constants else None
             drawn[at] = (one, constant)
@@ -232,7 +235,7 @@ class Examples:
         if rng.random() < 0.2:
             return self._chain(self._prompts.work(task, found.plan), reply(practice.path, practice.solution))
         yours = self._misread(found, {one.name for _, one in taught})
-        pairs = self._pairs(found.steps, rng.randint(1, 3), taught)
+        pairs = self._pairs(found.steps, rng.choice((1, 1, 2, 2, 3)), taught)
         return self._chain(self._prompts.refine(task, yours, pairs), found.plan)
 
     def _misread(self, found: Pipeline, unknown: set[str]) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from salecli.core import events
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
-from salecli.core.values import Auction, Tests
+from salecli.core.values import Auction, Limits, Tests, Token, Turn, Usage
 from salecli.core.work import WorkLimits
-from salecli.errors import SandboxError
+from salecli.errors import ModelError, SandboxError
 from tests.core.world import (
     BAD,
     GOOD,
@@ -210,3 +212,26 @@ def test_every_event_survives_json() -> None:
 def test_unknown_events_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown event"):
         events.from_dict({"event": "Nothing", "task": "t"})
+
+
+def test_tokens_of_calls_that_came_to_nothing_are_paid_for() -> None:
+    class Wasteful(ScriptedModel):
+        def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
+            error = ModelError("killed by signal 9")
+            error.usage = Usage(100, 100, 50)
+            yield Token(0, "x", 0.5, -0.5)
+            raise error
+
+    one = house([GOOD])
+    prices = one.pool.prices
+    _, before = run(house([GOOD]))
+    broken = Wasteful([], MARKS)
+    agents = tuple(replace(agent, model=broken) if agent.name == "l" else agent for agent in one.pool.agents)
+    one.pool = replace(one.pool, agents=agents)
+    _, after = run(one)
+    plan_l = next(bid for bid in before.bids if bid.agent == "l").usage
+    marks_l = [mark.usage for mark in before.marks if mark.agent == "l"]
+    judged = zip("ls", marks_l, strict=True)
+    fewer = sum((usage.evaluated + usage.generated) * prices[judge] / 1e6 for judge, usage in judged)
+    plan = (plan_l.evaluated + plan_l.generated) * prices["l"] / 1e6
+    assert after.usd == pytest.approx(before.usd - plan - fewer + 150 * prices["l"] / 1e6)

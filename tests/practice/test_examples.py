@@ -91,14 +91,14 @@ def test_examples_are_the_templates_and_answers_end() -> None:
     assert kinds == {"bid", "judge", "refine", "work", "observe"}
 
 
-def test_bids_come_first_then_work_then_everything() -> None:
+def test_bids_come_first_then_work_and_looking_up_then_everything() -> None:
     examples = Examples("xs", encode, frozenset(encode("\n")), 5)
     found = []
     for part in (0.0, 0.3, 1.0):
         examples.part = part
         prompts = "".join(prompt for _ in range(25) for prompt, _ in branches(examples.tree()))
         found.append([f"user\n{name}" in prompts for name in ("bid", "work", "judge", "refine")])
-    assert found == [[True, False, False, False], [True, True, False, False], [True, True, True, True]]
+    assert found == [[True, False, False, False], [True, True, False, True], [True, True, True, True]]
 
 
 def test_a_tree_knows_positions_and_lines() -> None:
