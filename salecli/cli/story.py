@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NARROW = 80
 """Columns below which agents become rows."""
+_SHORT = {"price/Mt": "USD/Mt", "tokens": "tok", "entropy": "nats"}
 
 
 class Story:
@@ -233,8 +234,10 @@ def bid_table(output: Output, board: Board) -> object:
     """The table of the first bids: agents as columns, or as rows where the terminal is narrow."""
     columns = [[name, *cells] for name, cells in _columns(board)]
     if output.console().width < _NARROW:
-        names = [column[0] for column in columns[1:]]
+        # Short heads, so that a row stays a line: below a judge's name stand the marks it gave.
+        names = [_SHORT.get(name, name.removeprefix("mark ")) for name, *_ in columns[1:]]
         table = output.grid(["", *names], names)
+        table.padding = (0, 1, 0, 0)
         for place, agent in enumerate(board.agents, 1):
             table.add_row(agent, *(column[place] for column in columns[1:]))
         return table
