@@ -174,6 +174,7 @@ def test_two_at_once_on_one_memory(shop: Path) -> None:
     assert json.loads(sale("memory", "stats", "--json", cwd=shop).stdout)["auctions"] == 2
 
 
+@pytest.mark.timeout(1200)
 def test_twenty_tasks_on_one_memory(tmp_path: Path) -> None:
     refined = 0
     for seed in range(1, 21):
