@@ -113,9 +113,9 @@ class Story:
         given = [board.marks.get((judge, agent, True)) for judge in board.agents]
         marks = " ".join(f"{mark.value:.1f}" for mark in given if mark is not None)
         before = board.scores.get((agent, False))
-        was = f"   (was {before.total:+.2f})" if before is not None else ""
+        was = f"   (was {before.total:+.3f})" if before is not None else ""
         star = "*" if key == board.leader else " "
-        self._say(f"  {agent} refined {board.scores[key].total:+.2f}{star} marks {marks}{was}")
+        self._say(f"  {agent} refined {board.scores[key].total:+.3f}{star} marks {marks}{was}")
 
     @_tell.register
     def _(self, event: events.PairsRead) -> None:
@@ -267,11 +267,11 @@ def _columns(board: Board) -> list[tuple[str, list[str]]]:
         rows.append((f"mark {judge}", cells))
     leads = ["*" if board.leader is not None and board.leader == (agent, False) else " " for agent in agents]
     rows += [
-        ("cost", [f"{score.cost:.2f}" if score else "" for score in scores]),
-        ("value", [f"{score.value:.2f}" if score else "" for score in scores]),
+        ("cost", [f"{score.cost:.3f}" if score else "" for score in scores]),
+        ("value", [f"{score.value:.3f}" if score else "" for score in scores]),
         (
             "score",
-            [f"{score.total:+.2f}{star}" if score else "" for score, star in zip(scores, leads, strict=True)],
+            [f"{score.total:+.3f}{star}" if score else "" for score, star in zip(scores, leads, strict=True)],
         ),
     ]
     return rows

@@ -69,7 +69,7 @@ class Board:
     def reason(self, key: Key) -> str:
         """Why this bid leads, in one line: its value, and its price against the dearest agent's."""
         agent, _ = key
-        value = f"value {self.scores[key].value:.2f}" if key in self.scores else "no score"
+        value = f"value {self.scores[key].value:.3f}" if key in self.scores else "no score"
         price, top = self.prices[agent], self.prices[self.dearest]
         if agent == self.dearest or price <= 0:
             return value

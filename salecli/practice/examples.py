@@ -40,11 +40,14 @@ _OBSERVED = 300
 _LEVELS = (1, 2, 3, 4, 5)
 _LEVEL_WEIGHTS = (1.0, 1.3, 1.6, 1.6, 1.8)
 _MARK_WEIGHT = 4.0
-_INVENTED = {"xs": 0.38, "s": 0.38, "m": 0.38, "l": 0.08}
-"""Share of refinements about invented operations; in its own pool, the largest agent never refines."""
+_INVENTED = {"xs": 0.2, "s": 0.4, "m": 0.4, "l": 0.08}
+"""Share of refinements about invented operations, once everything is trained; before that it is higher.
+
+In its own pool the largest agent never refines, and the smallest has little room to learn it.
+"""
 _REFINED = 0.06
 """Share of refinements about known operations."""
-_WORK_FROM, _ALL_FROM = 0.2, 0.4
+_WORK_FROM, _ALL_FROM = 0.2, 0.5
 """Parts of the training after which work, and then everything else, joins the bids.
 
 Which step comes next is the hard part to learn, and bids alone teach it several times faster.
@@ -95,7 +98,7 @@ class Examples:
         rng = self._rng
         everything = self.part >= _ALL_FROM
         roll = rng.random() if self.part >= _WORK_FROM else 1.0
-        if roll < self._inventing:
+        if roll < (self._inventing if everything else 1.6 * self._inventing):
             return self._invented()
         level = rng.choices(_LEVELS, _LEVEL_WEIGHTS)[0]
         practice = sample(level, rng, False, self._missing)
@@ -218,11 +221,16 @@ class Examples:
         return found
 
     def _invented(self) -> Tree:
-        """A task with unknown operations whose how stands in the pairs alone."""
+        """A task with unknown operations whose how stands in the pairs alone.
+
+        Half of them are short and mostly unknown: looking a name up is learned from those.
+        """
         rng = self._rng
-        drawn = draw(rng.choice((1, 2, 3, 4, 5)), rng, self._missing)
+        short = rng.random() < 0.5 or self.part < _ALL_FROM
+        drawn = draw(rng.choice((1, 2, 3) if short else (2, 3, 4, 5)), rng, self._missing)
+        most = len(drawn) if short else min(len(drawn), 4)
         taught: list[tuple[Operation, Step]] = []
-        for at in rng.sample(range(len(drawn)), rng.randint(1, min(len(drawn), 4))):
+        for at in rng.sample(range(len(drawn)), rng.randint((most + 1) // 2 if short else 1, most)):
             one = invent(rng, self._unknown)
             constant = rng.choice(one.constants) if one.constants else None
             drawn[at] = (one, constant)
@@ -232,10 +240,10 @@ class Examples:
         issue = describe(found, module, function, rng)
         practice = Practice(0, 0, module, function, issue, found, ())
         task = task_of(practice)
-        if rng.random() < 0.2:
+        if rng.random() < 0.1:
             return self._chain(self._prompts.work(task, found.plan), reply(practice.path, practice.solution))
         yours = self._misread(found, {one.name for _, one in taught})
-        pairs = self._pairs(found.steps, rng.choice((1, 1, 2, 2, 3)), taught)
+        pairs = self._pairs(found.steps, 1 if short else rng.choice((1, 2, 3)), taught)
         return self._chain(self._prompts.refine(task, yours, pairs), found.plan)
 
     def _misread(self, found: Pipeline, unknown: set[str]) -> str:
