@@ -19,6 +19,7 @@ app = typer.Typer(
     help="Practice tasks: make repositories, measure the pool, train it.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample:\n  sale practice new shop --level 2 --seed 7\n",
 )
 _EPILOG_NEW = "\b\nExample:\n  sale practice new shop --level 2 --seed 7\n  cd shop && sale solve issue.md"
 _EPILOG_EVAL = "\b\nExample:\n  sale practice eval --tasks 10\n  sale practice eval --json > practice.jsonl"

@@ -120,14 +120,14 @@ def _bids(output: Output, auction: Auction) -> None:
         score = scores.get(key)
         sums = ("-", "-", "-")
         if score is not None:
-            sums = (f"{score.cost:.2f}", f"{score.value:.2f}", f"{score.total:+.2f}")
+            sums = (f"{score.cost:.3f}", f"{score.value:.3f}", f"{score.total:+.3f}")
         given = [marks.get((judge, *key)) for judge in judges]
         won = " *" if key == (auction.winner, auction.winner_refined) else ""
         rows.append([
             _bidder(bid) + won,
             auction.prices.get(bid.agent, ""),
             bid.tokens,
-            f"{bid.entropy:.2f}",
+            f"{bid.entropy:.3f}",
             *("-" if mark is None else f"{mark:.1f}" for mark in given),
             *sums,
         ])  # fmt: skip

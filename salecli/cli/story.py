@@ -56,7 +56,7 @@ class Story:
         self._say(f"sale  run {event.run}  {details.title} in {details.repository}{dirty}", "bold")
         self._say(
             f"pool {event.pool}, memory {plural(event.remembered, 'auction')}, "
-            f"thrift {event.weights.cost:.2f}, seed {event.seed}"
+            f"thrift {event.weights.cost:g}, seed {event.seed}"
         )
 
     @_tell.register
@@ -256,7 +256,7 @@ def _columns(board: Board) -> list[tuple[str, list[str]]]:
         ("", agents),
         ("price/Mt", [f"{board.prices[agent]:.2f}" for agent in agents]),
         ("tokens", [str(bid.tokens) if bid else "out" for bid in bids]),
-        ("entropy", [f"{bid.entropy:.2f}" if bid else "" for bid in bids]),
+        ("entropy", [f"{bid.entropy:.3f}" if bid else "" for bid in bids]),
     ]
     for judge in agents:
         cells = []
