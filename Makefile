@@ -8,7 +8,7 @@
 
 PYTHON ?= python3
 # The demo sells a few tasks to fill the memory, then the one whose patch goes to stdout.
-DEMO_LEVEL ?= 2
+DEMO_LEVEL ?= 3
 DEMO_MEMORY ?= 1 2
 DEMO_SEED ?= 3
 PYTEST_ARGS ?=
