@@ -150,7 +150,7 @@ def export(
     """Write all auctions as JSON lines, one auction a line."""
     from salecli.adapters import interchange
     from salecli.adapters.sqlitefile import prepare
-    from salecli.cli.story import plural
+    from salecli.core.words import plural
 
     output = _output(False)
     path = memory_path(memory)
@@ -184,7 +184,7 @@ def import_(
     """
     from salecli.adapters import interchange
     from salecli.adapters.sqlitefile import prepare
-    from salecli.cli.story import plural
+    from salecli.core.words import plural
 
     output = _output(json)
     path = memory_path(memory)

@@ -24,8 +24,9 @@ app = typer.Typer(
 _EPILOG_NEW = "\b\nExample:\n  sale practice new shop --level 2 --seed 7\n  cd shop && sale solve issue.md"
 _EPILOG_EVAL = "\b\nExample:\n  sale practice eval --tasks 10\n  sale practice eval --json > practice.jsonl"
 _EPILOG_TRAIN = (
-    "\b\nExample:\n  sale practice train --out trained --minutes 60\n"
-    "  sale practice train --out trained --minutes 2 --agents xs"
+    "\b\nExamples:\n  sale practice train --out trained --minutes 60\n"
+    "  sale practice train --out trained --minutes 2 --agents xs\n"
+    "  sale practice train --out better --minutes 30 --from trained"
 )
 
 
@@ -139,9 +140,12 @@ def train(
     minutes: Annotated[float, typer.Option(min=0.05, help="Wall-clock minutes of the whole training.")],
     agents: Annotated[str, typer.Option(help="Which agents, separated by commas.")] = "xs,s,m,l",
     seed: Annotated[int, typer.Option(help="Of the weights and the tasks.")] = 1,
+    begin: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Go on from the GGUF files in this folder.")
+    ] = None,
 ) -> None:
-    """Train the practice pool from nothing (needs the extra: pip install 'sale[train]')."""
-    from salecli.practice.train import AGENTS, train_pool
+    """Train the practice pool, from nothing or --from a pool (needs the extra: pip install 'sale[train]')."""
+    from salecli.practice.train import AGENTS, name_of, train_pool
 
     chosen = [name.strip() for name in agents.split(",") if name.strip()]
     strange = [name for name in chosen if name not in AGENTS]
@@ -149,7 +153,7 @@ def train(
         raise UsageError(
             f"--agents {agents!r} is no list of agents", f"choose from {','.join(AGENTS)}, each once"
         )
-    train_pool(chosen, out, minutes, seed)
+    train_pool(chosen, out, minutes, seed, begin)
     output = Output()
     for name in chosen:
-        output.result(str(out / f"practice-{name}.gguf"))
+        output.result(str(out / name_of(name)))

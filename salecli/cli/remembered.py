@@ -9,7 +9,7 @@ from pathlib import Path
 
 from salecli.adapters.overview import Remembered, Sums
 from salecli.cli.output import Output
-from salecli.cli.story import counted, money, plural, shortened
+from salecli.core.words import counted, money, plural, shortened
 from salecli.core.text import clean
 from salecli.core.values import Auction, Bid, Work
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from salecli.cli.output import Output
 from salecli.core import events
 from salecli.core.board import Board, Key
 from salecli.core.text import clean
-from salecli.core.values import Tests
+from salecli.core.words import counted, money, plural, shortened
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -275,29 +274,3 @@ def _columns(board: Board) -> list[tuple[str, list[str]]]:
         ),
     ]
     return rows
-
-
-def counted(tests: Tests) -> str:
-    """A test run in a few words."""
-    if tests.timed_out:
-        return "timed out"
-    if not tests.ran:
-        return "could not start"
-    return f"{tests.passed} passed, {tests.failed} failed"
-
-
-def money(usd: float) -> str:
-    """USD with two digits that count, never as a power of ten."""
-    places = 2 if usd >= 0.1 or usd <= 0 else 1 - math.floor(math.log10(usd))
-    return f"{usd:.{places}f} USD"
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
-def shortened(text: str, width: int) -> str:
-    """`text` cut to `width` characters, with a sign where it was cut."""
-    text = text.replace("\n", " ")
-    return text if len(text) <= width else text[: width - 1] + "…"

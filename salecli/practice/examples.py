@@ -40,12 +40,12 @@ _OBSERVED = 300
 _LEVELS = (1, 2, 3, 4, 5)
 _LEVEL_WEIGHTS = (1.0, 1.3, 1.6, 1.6, 1.8)
 _MARK_WEIGHT = 4.0
-_INVENTED = {"xs": 0.2, "s": 0.4, "m": 0.4, "l": 0.08}
+_INVENTED = {"xs": 0.2, "s": 0.35, "m": 0.35, "l": 0.1}
 """Share of refinements about invented operations, once everything is trained; before that it is higher.
 
 In its own pool the largest agent never refines, and the smallest has little room to learn it.
 """
-_REFINED = 0.06
+_REFINED = 0.12
 """Share of refinements about known operations."""
 _WORK_FROM, _ALL_FROM = 0.2, 0.5
 """Parts of the training after which work, and then everything else, joins the bids.
@@ -127,7 +127,7 @@ class Examples:
     def _refinement(self, practice: Practice) -> Tree:
         """A refinement whose pairs repeat what the agent knows anyway; a right plan is kept."""
         rng, plan, steps = self._rng, practice.pipeline.plan, practice.pipeline.steps
-        yours = plan if rng.random() < 0.3 else self._faulty(steps)
+        yours = plan if rng.random() < 0.5 else self._faulty(steps)
         turns = self._prompts.refine(task_of(practice), yours, self._pairs(steps, rng.randint(1, 3)))
         return self._chain(turns, plan)
 

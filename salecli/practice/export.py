@@ -1,4 +1,4 @@
-"""Writes a trained network as a GGUF file of architecture qwen3: Q8_0 matrices, F32 norms."""
+"""A trained network as a GGUF file of architecture qwen3, and back: Q8_0 matrices, F32 norms."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from salecli.practice import tokenizer as tokenizers
 from salecli.practice.render import ENDOFTEXT, IM_END, SPECIAL
 
 if TYPE_CHECKING:
+    import torch
     from tokenizers import Tokenizer
 
     from salecli.practice.network import Network
@@ -71,3 +72,22 @@ def write(network: Network, tokenizer: Tokenizer, name: str, path: Path) -> None
     out.write_tensors_to_file()
     out.close()
     partial.replace(path)
+
+
+def read(path: Path) -> tuple[dict[str, torch.Tensor], Tokenizer]:
+    """The weights and the tokenizer of a file that `write` made; what is not exported is missing."""
+    import gguf
+    import torch
+
+    reader = gguf.GGUFReader(path)
+    weights = {
+        tensor.name: torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy())
+        for tensor in reader.tensors
+    }
+
+    def strings(key: str) -> list[str]:
+        field = reader.fields[key]
+        return [bytes(field.parts[at]).decode() for at in field.data]
+
+    tokens, merges = strings("tokenizer.ggml.tokens"), strings("tokenizer.ggml.merges")
+    return weights, tokenizers.of_parts(tokens, merges)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import math
@@ -37,6 +38,8 @@ _RATE, _RATE_MATRIX = 4e-3, 0.03
 _LINES = 1.0
 """Weight of telling right plan lines from wrong ones."""
 _SAVE_EVERY = 120.0
+_GO_ON = 0.5
+"""Part of a training that finished models have behind them: the rates are lower, every lesson is on."""
 
 Say = Callable[[str], None]
 
@@ -145,7 +148,8 @@ def losses(network: Network, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, 
     import torch
     from torch.nn import functional
 
-    with torch.autocast(batch.target.device.type, torch.bfloat16, enabled=True):
+    device = batch.target.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=_has_bfloat16(device)):
         hidden = network(batch.layout)
         trained = batch.target >= 0
         logits = network.logits(hidden[trained])
@@ -155,6 +159,15 @@ def losses(network: Network, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, 
     about = batch.right[judged].float()
     right = functional.binary_cross_entropy_with_logits(lines, about) if len(about) else each.new_zeros(())
     return each, batch.weight[trained], right
+
+
+@functools.cache
+def _has_bfloat16(device: str) -> bool:
+    """Whether the hardware computes in bfloat16; a CPU that has to emulate it takes twice the time."""
+    import torch
+
+    able = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device != "cpu" or bool(able)
 
 
 def optimizers(network: Network) -> list[Any]:
@@ -196,7 +209,7 @@ def train(
     breaks, encode = tokenizers.breaks(tokenizer), _encoder(tokenizer)
     network: Network = Network(SHAPES[agent], tokenizer.get_vocab_size()).to(device)
     if begin is not None:
-        network.load_state_dict(begin)
+        network.load_state_dict(begin, strict=False)  # what only training needs is not in the files
     checks = [joined([tree], device) for tree in _some(Examples(agent, encode, breaks, -1 - seed), 24)]
     examples = Examples(agent, encode, breaks, seed)
     stream = batches(examples, BATCHES[agent])
@@ -273,36 +286,56 @@ def lanes(agents: Sequence[str], minutes: float, count: int) -> list[list[tuple[
     return [[(agent, SHARES[agent] * factor) for agent in reversed(queue)] for queue in queues]
 
 
-def train_lane(queue: Sequence[tuple[str, float]], out: Path, seed: int, threads: int) -> None:
+def train_lane(
+    queue: Sequence[tuple[str, float]], out: Path, seed: int, threads: int, begin: Path | None = None
+) -> None:
     """Train the agents of one queue, and keep `out` supplied with their newest GGUF files."""
     import torch
 
     torch.set_num_threads(threads)
-    tokenizer = tokenizers.load(out / TOKENIZER)
     for agent, minutes in queue:
-        path = out / f"practice-{agent}.gguf"
+        path = out / name_of(agent)
+        if begin is None:
+            weights, tokenizer = None, tokenizers.load(out / TOKENIZER)
+        else:
+            weights, tokenizer = export.read(begin / name_of(agent))
 
-        def save(network: Network, agent: str = agent, path: Path = path) -> None:
-            export.write(network, tokenizer, f"Practice {agent}", path)
-
-        train(agent, tokenizer, minutes, seed, _say, save)
+        save = functools.partial(_save, tokenizer, f"Practice {agent}", path)
+        train(agent, tokenizer, minutes, seed, _say, save, weights, _GO_ON if weights else 0.0)
 
 
-def train_pool(agents: Sequence[str], out: Path, minutes: float, seed: int) -> None:
+def _save(tokenizer: Tokenizer, title: str, path: Path, network: Network) -> None:
+    export.write(network, tokenizer, title, path)
+
+
+def name_of(agent: str) -> str:
+    """The name of an agent's GGUF file."""
+    return f"practice-{agent}.gguf"
+
+
+def train_pool(
+    agents: Sequence[str], out: Path, minutes: float, seed: int, begin: Path | None = None
+) -> None:
     """Train `agents` within `minutes`, and write their GGUF files to `out`.
 
-    An interrupted training leaves files that are at most two minutes behind.
+    With `begin`, a folder of such files, training goes on from them. An interrupted training leaves files
+    that are at most two minutes behind.
 
     Raises:
         EnvironmentFault: PyTorch, gguf or tokenizers is missing, or a training process failed.
-        UsageError: `out` cannot be written.
+        UsageError: `out` cannot be written, or `begin` holds no file of an agent.
     """
     for name in ("torch", "gguf", "tokenizers"):
         if importlib.util.find_spec(name) is None:
             raise EnvironmentFault(f"training needs the package {name}", "type: pip install 'sale[train]'")
+    needed = [begin / name_of(agent) for agent in agents] if begin is not None else []
+    for path in needed:
+        if not path.is_file():
+            raise UsageError(f"there is no {path}", "leave --from out to begin from nothing")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        make_tokenizer(out / TOKENIZER, seed)
+        if begin is None:
+            make_tokenizer(out / TOKENIZER, seed)
     except OSError as error:
         raise UsageError(
             f"{out} cannot be written: {error.strerror}", "name another folder with --out"
@@ -311,7 +344,7 @@ def train_pool(agents: Sequence[str], out: Path, minutes: float, seed: int) -> N
     queues = lanes(agents, minutes, min(2, cores))
     context = multiprocessing.get_context("spawn")
     running = [
-        context.Process(target=train_lane, args=(queue, out, seed, max(1, cores // len(queues))))
+        context.Process(target=train_lane, args=(queue, out, seed, max(1, cores // len(queues)), begin))
         for queue in queues
     ]
     try:

@@ -12,7 +12,8 @@ import pytest
 
 from salecli.cli.exits import Exit
 from salecli.cli.output import Output
-from salecli.cli.story import Story, money
+from salecli.cli.story import Story
+from salecli.core.words import money
 from salecli.core import events
 from salecli.core.values import Case, Tests, Verdict
 
