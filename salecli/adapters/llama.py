@@ -158,10 +158,10 @@ class LlamaModel:
             job = child.begin({"do": "stream", "turns": _plain(turns), "limits": wishes})
             with closing(self._replies(child, job, call)) as replies:
                 for message in replies:
-                    if message["kind"] == "end":
-                        return call.usage
                     for token in message["tokens"]:
                         yield Token(*token)
+                    if message["kind"] == "end":
+                        return call.usage
             raise AssertionError("unreachable: a job ends with `end` or an error")
 
     def choose(

@@ -170,18 +170,19 @@ class Worker:
         sampler = native.Sampler(limits["temperature"], limits["top_p"], limits["top_k"], limits["seed"])
         with sampler as chain:
             try:
-                run.evaluated = self._sequence.evaluate(prompt)
-                run.end = self._generate(run, chain, limits)
-            except native.Cancelled:
-                run.evaluated = run.evaluated or self._sequence.evaluated - before
-                run.end = "cancelled"
+                try:
+                    run.evaluated = self._sequence.evaluate(prompt)
+                    run.end = self._generate(run, chain, limits)
+                except native.Cancelled:
+                    run.evaluated = run.evaluated or self._sequence.evaluated - before
+                    run.end = "cancelled"
+                tokens = self._measured(run)
             except native.NativeError as error:
                 raise Refused("native", reason=str(error), **run.counts) from error
             except Refused as refused:
                 refused.fields |= run.counts
                 raise
-            self._flush(run)
-        return {**run.counts, "end": run.end}
+        return {"tokens": tokens, **run.counts, "end": run.end}
 
     def _generate(self, run: _Run, chain: Any, limits: Message) -> str:
         """Draw tokens until one ends the turn or a limit is reached; returns how it ended."""
@@ -189,23 +190,22 @@ class Worker:
         vocabulary = sequence.vocabulary
         if limits["max_tokens"] < 1:
             return "length"
-        # Before the draw, because samplers abort on numbers that are none.
-        distribution = sequence.distribution()
+        sequence.check()
+        sequence.measures.clear()
         token = sequence.draw(chain)
         if limits["think"] > 0 and token == self._chat.think:
+            sequence.measures.clear()
             self._think(run, chain, token, limits["think"])
-            distribution = sequence.distribution()
             token = sequence.draw(chain)
         while not (vocabulary.ends(token) or token == self._chat.start):
             run.generated += 1
-            text = run.decoder.decode(vocabulary.piece(token))
-            run.batch.append((token, text, distribution.entropy(), distribution.logprob(token)))
-            if time.monotonic() - run.sent > LATENCY and not run.decoder.getstate()[0]:
+            run.waiting.append((token, run.decoder.decode(vocabulary.piece(token))))
+            late = time.monotonic() - run.sent > LATENCY and not run.decoder.getstate()[0]
+            if late or len(run.waiting) == sequence.measures.room:
                 self._flush(run)
             if run.generated == limits["max_tokens"] or len(sequence.held) == sequence.context:
                 return "length"
-            sequence.extend((token,))
-            distribution = sequence.distribution()
+            sequence.step(token)
             token = sequence.draw(chain)
         return "stop"
 
@@ -219,8 +219,8 @@ class Worker:
                 raise Refused(
                     "context", tokens=run.prompt + run.thoughts, context=sequence.context, thinking=True
                 )
-            sequence.extend((token,))
-            token = sequence.draw(chain)
+            sequence.step(token)
+            token = sequence.draw(chain, measured=False)
         forced = self._chat.end_of_thought(cut=token != self._chat.unthink)
         if len(sequence.held) + len(forced) > sequence.context:
             raise Refused(
@@ -231,14 +231,21 @@ class Worker:
         run.evaluated += len(forced)
 
     def _flush(self, run: _Run) -> None:
-        """Send the tokens that wait; a character left half at the end becomes a replacement mark."""
-        if run.end and (rest := run.decoder.decode(b"", final=True)) and run.batch:
-            token, text, entropy, logprob = run.batch[-1]
-            run.batch[-1] = (token, text + rest, entropy, logprob)
-        if run.batch:
-            self._send({"kind": "tokens", "tokens": run.batch, **run.counts})
-            run.batch = []
+        """Send the tokens that wait."""
+        if run.waiting:
+            self._send({"kind": "tokens", "tokens": self._measured(run), **run.counts})
         run.sent = time.monotonic()
+
+    def _measured(self, run: _Run) -> list[tuple[Any, ...]]:
+        """The tokens that wait, as the parent's Token takes them.
+
+        A character left half at the end becomes a replacement mark.
+        """
+        waiting, run.waiting = run.waiting, []
+        if run.end and (rest := run.decoder.decode(b"", final=True)) and waiting:
+            waiting[-1] = (waiting[-1][0], waiting[-1][1] + rest)
+        figures = self._sequence.measures.figures([token for token, _ in waiting])
+        return [(*said, *found) for said, found in zip(waiting, figures, strict=True)]
 
     def _choose(self, request: Message) -> Message:
         from salecli.adapters import llama_native as native
@@ -281,7 +288,8 @@ class Worker:
         left = sequence.keep(min(sequence.common(prefix), len(prefix)))
         sequence.extend(prefix[left:])
         sequence.extend(ending)
-        shares = sequence.distribution().shares(options)
+        sequence.measures.take(sequence.logits())
+        shares = sequence.measures.probabilities(options)
         return {
             "shares": shares,
             "prompt": len(prefix) + len(ending),
@@ -304,7 +312,8 @@ class _Run:
     thoughts: int = 0
     end: str = ""
     sent: float = 0.0
-    batch: list[tuple[int, str, float, float]] = field(default_factory=list)
+    waiting: list[tuple[int, str]] = field(default_factory=list)
+    """Tokens that were not sent yet; their distributions wait in the sequence's measures."""
     decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )

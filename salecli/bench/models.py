@@ -59,13 +59,12 @@ def entropy_share(file: Path, tokens: int = 32) -> Row:
         sequence.evaluate(list(range(100, 164)))
         for token in range(tokens):
             began = time.perf_counter()
-            sequence.extend((200 + token,))
+            sequence.step(200 + token)
             # llama.cpp may still be computing when it returns; reading the logits waits for it.
             sequence.logits()
             decoded = time.perf_counter()
-            distribution = sequence.distribution()
-            distribution.entropy()
-            distribution.logprob(200)
+            sequence.measures.take(sequence.logits())
+            sequence.measures.figures([200])
             decoding.append(decoded - began)
             measuring.append(time.perf_counter() - decoded)
     share = 100 * statistics.median(measuring) / statistics.median(decoding)

@@ -38,7 +38,7 @@ _RATE, _RATE_MATRIX = 4e-3, 0.03
 _LINES = 1.0
 """Weight of telling right plan lines from wrong ones."""
 _SAVE_EVERY = 120.0
-_GO_ON = 0.5
+_GO_ON = 0.75
 """Part of a training that finished models have behind them: the rates are lower, every lesson is on."""
 
 Say = Callable[[str], None]

@@ -65,7 +65,7 @@ def test_entropy_at_the_size_of_a_real_vocabulary() -> None:
     """float32 in place against float64; tokens that are ruled out count for nothing."""
     import numpy as np
 
-    from salecli.adapters.llama_native import Distribution
+    from salecli.adapters.llama_native import Measures
 
     rng = np.random.default_rng(0)
     for scale, ruled_out in ((0.5, 0), (3.0, 0), (12.0, 0), (3.0, 1000)):
@@ -74,9 +74,14 @@ def test_entropy_at_the_size_of_a_real_vocabulary() -> None:
         kept = logits[ruled_out:].astype(np.float64)
         shares = np.exp(kept - kept.max())
         shares /= shares.sum()
-        found = Distribution(logits, np.empty_like(logits))
-        assert found.entropy() == pytest.approx(-(shares * np.log(shares)).sum(), abs=2e-5)
-        assert found.logprob(ruled_out + 5) == pytest.approx(np.log(shares[5]), abs=2e-5)
+        measures = Measures(len(logits))
+        for _ in range(measures.room):
+            measures.take(logits)
+        found = measures.figures([ruled_out + 5] * measures.room)
+        assert measures.held == 0
+        assert len(set(found)) == 1
+        assert found[0][0] == pytest.approx(-(shares * np.log(shares)).sum(), abs=2e-5)
+        assert found[0][1] == pytest.approx(np.log(shares[5]), abs=2e-5)
 
 
 def test_prompt_entropy_and_choice_agree_with_llama_cpp_alone(llama: Make, llama_random: Path) -> None:
