@@ -9,9 +9,9 @@ from pathlib import Path
 
 from salecli.adapters.overview import Remembered, Sums
 from salecli.cli.output import Output
-from salecli.core.words import counted, money, plural, shortened
-from salecli.core.text import clean
+from salecli.core.text import clean, indented
 from salecli.core.values import Auction, Bid, Work
+from salecli.core.words import counted, money, plural, shortened
 
 
 def tell_lines(output: Output, found: Sequence[Remembered]) -> None:
@@ -84,7 +84,7 @@ def tell_auction(output: Output, number: int, created: str, auction: Auction) ->
     task = auction.task
     output.result(f"auction {number}  run {auction.run}  {_when(created)}")
     output.result(f"{_flat(task.title or task.id)} in {_flat(task.repository) or 'an unnamed repository'}")
-    output.result(_indented(task.text))
+    output.result(indented(task.text))
     output.result(
         f"\npool {auction.pool} {auction.pool_hash}, prompts {auction.prompts_hash}, seed {auction.seed}"
     )
@@ -92,7 +92,7 @@ def tell_auction(output: Output, number: int, created: str, auction: Auction) ->
     for bid in auction.bids:
         sources = f", after reading {', '.join(map(str, bid.pairs))}" if bid.pairs else ""
         output.result(f"\nplan of {_bidder(bid)}{sources}:")
-        output.result(_indented(bid.plan))
+        output.result(indented(bid.plan))
     output.result(f"\n{auction.provisional} led before refinement")
     output.result(f"{auction.winner}{' (refined)' if auction.winner_refined else ''} won")
     if auction.override:
@@ -165,7 +165,3 @@ def _work(output: Output, work: Work) -> None:
 def _flat(text: str) -> str:
     """What belongs on one line stays there, whatever it holds."""
     return clean(text, newlines=False)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -66,19 +66,16 @@ def _text(screen: object, event: object) -> None:
     """The words behind an event: a plan, or a reply and what came of it."""
     from salecli.cli.output import Output
     from salecli.core import events
+    from salecli.core.text import indented
 
     assert isinstance(screen, Output)
     match event:
         case events.BidMade(bid=bid):
             screen.story(f"plan of {bid.agent}{' (refined)' if bid.refined else ''}:")
-            screen.story(_indented(bid.plan))
+            screen.story(indented(bid.plan))
         case events.StepTaken(step=step):
-            screen.story(_indented(step.reply))
+            screen.story(indented(step.reply))
             if step.observation:
-                screen.story(_indented(step.observation))
+                screen.story(indented(step.observation))
         case _:
             pass
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -41,7 +41,12 @@ def solve(
     patch: Annotated[
         Path | None, typer.Option(help="Also write the patch to this file.", readable=False)
     ] = None,
-    test_cmd: Annotated[str | None, typer.Option(help="The test command, run in the sandbox.")] = None,
+    test_cmd: Annotated[
+        str | None,
+        typer.Option(
+            help="The test command, run in the sandbox; changes to files that it names do not count."
+        ),
+    ] = None,
     memory: Annotated[Path | None, typer.Option(help="The memory file.", readable=False)] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Events as JSON lines on stdout, in place of the patch.")

@@ -20,6 +20,11 @@ def clean(text: str, newlines: bool = True) -> str:
     return text if newlines else _BREAKS.sub(_visible, text)
 
 
+def indented(text: str) -> str:
+    """Every line of `text` moved in by four columns: foreign text that stands below a line of ours."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
 def _visible(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code == 0x0A:
