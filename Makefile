@@ -8,9 +8,9 @@
 
 PYTHON ?= python3
 # The demo sells a few tasks to fill the memory, then the one whose patch goes to stdout.
-DEMO_LEVEL ?= 3
-DEMO_MEMORY ?= 1 2
-DEMO_SEED ?= 3
+DEMO_LEVEL ?= 4
+DEMO_MEMORY ?= 6 7
+DEMO_SEED ?= 8
 PYTEST_ARGS ?=
 
 VENV := .venv
