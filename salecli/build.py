@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from salecli import resources
+from salecli.adapters.changes import part_of
 from salecli.adapters.container import SandboxLimits
 from salecli.adapters.docker import DockerWorkspace
 from salecli.adapters.embedder import MiniLM
@@ -23,9 +24,10 @@ from salecli.core.decisions import Decisions
 from salecli.core.house import House
 from salecli.core.prompts import Templates
 from salecli.core.tasks import make_task
-from salecli.core.values import Task
+from salecli.core.values import Patch, Task, Verdict
+from salecli.core.verdict import reached
 from salecli.core.work import WorkLimits
-from salecli.errors import ModelError, RepositoryError
+from salecli.errors import ModelError, PatchRefused, RepositoryError
 from salecli.pool import PoolSpec, load_pool
 
 __all__ = ["Built", "House", "Task", "house", "market"]
@@ -38,6 +40,7 @@ class Built:
     house: House
     repository: Repository
     snapshot: Snapshot
+    workspace: DockerWorkspace
     test_command: str
 
     def task(self, text: str, name: str) -> Task:
@@ -51,6 +54,33 @@ class Built:
             self.snapshot.read,
             self.test_command,
         )
+
+    def cancel(self) -> None:
+        """End what other threads wait for: the models' calls, and the sandboxes themselves."""
+        for agent in self.house.pool.agents:
+            agent.model.cancel()
+        self.workspace.close()
+
+    def part(self, patch: Patch, diff: str) -> Patch:
+        """What `diff`, some of the hunks of `patch`, makes of the snapshot: a patch of its own.
+
+        Raises:
+            PatchRefused: it does not apply without the rest, or breaks the path policy.
+        """
+        if patch.base != self.snapshot.tree:
+            raise PatchRefused("the patch was made from another state of the repository", "start a new run")
+        return part_of(self.snapshot.store, patch.base, self.snapshot.entries, diff, self.workspace.decides)
+
+    def verify(self, patch: Patch) -> Verdict:
+        """What the original tests say of a patch, in a fresh sandbox.
+
+        Raises:
+            SaleError: the patch is refused, or the sandbox went away.
+        """
+        after = self.workspace.verify(patch)
+        before = self.workspace.before
+        assert before is not None  # what comes after was compared with it
+        return reached(before.tests, after)
 
 
 @contextmanager
@@ -103,7 +133,7 @@ def house(settings: Settings, repository: Repository, run: Run, decisions: Decis
             refines=settings.refine,
             dirty=len(snapshot.dirty),
         )
-        yield Built(built, repository, snapshot, command)
+        yield Built(built, repository, snapshot, workspace, command)
 
 
 @contextmanager

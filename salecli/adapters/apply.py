@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal
 
 from salecli.adapters import policy
 from salecli.adapters.archive import printable
@@ -25,6 +24,7 @@ from salecli.adapters.git import Repository, content_on_disk
 from salecli.adapters.objects import EXECUTABLE, LINK, SUBMODULE, Difference, Entry, ObjectFolder
 from salecli.adapters.owner import temporary_folder
 from salecli.adapters.plumbing import encode, split
+from salecli.core.decisions import Target
 from salecli.core.values import Patch
 from salecli.errors import PatchRefused, RepositoryError
 
@@ -35,7 +35,7 @@ _INDEX_LINE = re.compile(r"^index ([0-9a-f]{40,64})\.\.([0-9a-f]{40,64})", re.MU
 class Applied:
     """What was done to the repository, and how to take it back."""
 
-    mode: Literal["worktree", "branch"]
+    mode: Target
     files: tuple[str, ...]
     undo: str
     """A command to type."""
@@ -47,7 +47,7 @@ def apply_patch(
     repository: Repository,
     patch: Patch,
     run: str,
-    to: Literal["worktree", "branch"],
+    to: Target,
     *,
     title: str = "",
     saved: Path | None = None,

@@ -73,6 +73,34 @@ def patch_between(
     return Patch(base, tree, store.diff(base, tree), changes)
 
 
+def part_of(
+    store: ObjectFolder,
+    base: str,
+    entries: Entries,
+    diff: str,
+    decides: Callable[[str], bool] = policy.is_test_setting,
+) -> Patch:
+    """The patch that a diff makes of the base tree: some hunks of a patch, chosen by a person.
+
+    Raises:
+        PatchRefused: it does not apply to the base, or what it leaves breaks the policy.
+    """
+    try:
+        tree = store.applied(base, diff)
+    except PatchRefused as error:
+        raise PatchRefused(
+            f"this part of the patch does not stand alone: {error.message}", "take what belongs to it as well"
+        ) from error
+    fresh = [item for item in store.differences(base, tree) if item.after is not None]
+    for item in fresh:
+        assert item.after is not None
+        if item.after.mode == SUBMODULE:
+            raise PatchRefused(f"{printable(item.path)}: a submodule may not be changed")
+        check(item.path, item.after.mode, store.blob(item.after.id), entries)
+    check_twins([item.path for item in fresh], store.entries(tree))
+    return patch_between(store, base, tree, decides)
+
+
 def _change(
     store: ObjectFolder, item: Difference, lines: tuple[int, int] | None, decides: Callable[[str], bool]
 ) -> Change:

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import weakref
 from array import array
 from collections.abc import Mapping, Sequence
@@ -72,6 +71,12 @@ class MiniLM:
         with self._lock:
             return self._started().ready(self._deadline)
 
+    def cancel(self) -> None:
+        """End the child process at once: EnvironmentFault in the thread that waits for it."""
+        child = self._child
+        if child is not None:
+            child.kill()
+
     def close(self) -> None:
         """End the child process; a later `embed` starts another."""
         with self._lock:
@@ -115,6 +120,10 @@ class _Child:
         self._figures: Mapping[str, Any] | None = None
         threading.Thread(target=_listen, args=(self._process.stdout, self._answers), daemon=True).start()
         self.end = weakref.finalize(self, _end, self._process, self._errors)
+
+    def kill(self) -> None:
+        """End the process; the pipe's end tells who waits for an answer."""
+        self._process.kill()
 
     def ready(self, deadline: float) -> Mapping[str, Any]:
         if self._figures is None:
@@ -184,14 +193,3 @@ def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
         with contextlib.suppress(OSError):
             process.stdin.close()
     errors.close()
-
-
-def cold_start(text: str = "a first task") -> tuple[float, Mapping[str, Any]]:
-    """Seconds from nothing to the first embedding, and where they went."""
-    began = time.monotonic()
-    embedder = MiniLM()
-    try:
-        embedder.embed(text)
-        return time.monotonic() - began, embedder.figures()
-    finally:
-        embedder.close()

@@ -13,7 +13,9 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +66,44 @@ def exported(path: Path) -> Iterator[str | MemoryFault]:
             if stored:
                 line["embedding"] = {"name": stored[0], "vector": base64.b64encode(stored[1]).decode()}
             yield records.to_json(line)
+
+
+def write_all(path: Path, write: Callable[[str], object]) -> tuple[int, list[str]]:
+    """Write every auction's line; how many there were, and what is wrong with those that were left out."""
+    good, damaged = 0, []
+    for line in exported(path):
+        if isinstance(line, MemoryFault):
+            damaged.append(line.message)
+            continue
+        write(line + "\n")
+        good += 1
+    return good, damaged
+
+
+@contextmanager
+def new_file(target: Path, memory: Path, replace: bool = False) -> Iterator[Callable[[str], object]]:
+    """What writes text to the file of an export, which appears when it is complete.
+
+    Raises:
+        UsageError: it cannot be written, is the memory file itself, or is there and `replace` is False.
+    """
+    if target.exists() and target.samefile(memory):
+        raise UsageError(f"{target} is the memory file itself", "name another file")
+    if target.exists() and not replace:
+        raise UsageError(f"{target} is there already", "name a new file, or add --force to replace it")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="ascii", dir=target.absolute().parent, prefix=f".{target.name}.", delete=False
+        ) as growing:
+            try:
+                yield growing.write
+                growing.close()
+                Path(growing.name).replace(target)
+            except BaseException:
+                Path(growing.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}", "name another file") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -57,21 +57,30 @@ class Run:
 
     def note(self, **values: Any) -> None:
         """Write down what the run is about."""
-        (self.folder / ABOUT).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        try:
+            (self.folder / ABOUT).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise _unwritten(self.folder, error) from error
 
     def read(self) -> Iterator[events.Event]:
         """The run's events in order; a last line that a killed process left unfinished is skipped."""
+        return (event for _, event in self.stamped())
+
+    def stamped(self) -> Iterator[tuple[float, events.Event]]:
+        """Like `read`, each event with the seconds since 1970 at which it was written, 0 without them."""
         try:
-            lines = (self.folder / JOURNAL).read_bytes().splitlines()
+            file = (self.folder / JOURNAL).open("rb")
         except OSError as error:
             raise UsageError(f"run {self.id} has no journal", "`sale solve` makes a new run") from error
-        for number, line in enumerate(lines, 1):
-            try:
-                yield events.from_dict(json.loads(line))
-            except ValueError as error:
-                if number == len(lines):
-                    return
-                raise UsageError(f"{self.folder / JOURNAL}, line {number}: {error}") from error
+        with file:
+            for number, line in enumerate(file, 1):
+                try:
+                    record = json.loads(line)
+                    yield float(record.get("_at", 0.0)), events.from_dict(record)
+                except ValueError as error:
+                    if not file.read(1):
+                        return
+                    raise UsageError(f"{self.folder / JOURNAL}, line {number}: {error}") from error
 
     def last(self, kind: type[events.Event]) -> events.Event | None:
         """The last event of a kind."""
@@ -87,7 +96,10 @@ class Journal:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._file: IO[str] = (run.folder / JOURNAL).open("a", encoding="utf-8", errors="surrogateescape")
+        try:
+            self._file: IO[str] = (run.folder / JOURNAL).open("a", encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise _unwritten(run.folder, error) from error
 
     def write(self, event: events.Event) -> None:
         """Append one event."""
@@ -97,14 +109,28 @@ class Journal:
             if not isinstance(event, _STREAMED):
                 self._file.flush()
         except OSError as error:
-            raise EnvironmentFault(
-                f"the run cannot be written down in {self.run.folder}: {error.strerror}",
-                "make room there, or set XDG_DATA_HOME to another place",
-            ) from error
+            raise _unwritten(self.run.folder, error) from error
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
-        self._file.close()
+        # A full disk was reported when it was written to.
+        with suppress(OSError):
+            self._file.close()
+
+
+def _unwritten(folder: Path, error: OSError) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"the run cannot be written down in {folder}: {error.strerror}",
+        "make room there, or set XDG_DATA_HOME to another place",
+    )
+
+
+def recorded(run: Run, stream: Generator[events.Event, None, object]) -> events.Stream:
+    """The same events, each written to the run's journal before it is handed on; closes both at the end."""
+    with closing(stream), closing(Journal(run)) as journal:
+        for event in stream:
+            journal.write(event)
+            yield event
 
 
 def new_run(folder: Path | None = None) -> Run:

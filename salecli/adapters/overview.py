@@ -34,37 +34,84 @@ class Remembered:
     solved: bool
     solved_by: str | None
     usd: float
+    score: float | None = None
+    """The winning bid's cost minus value."""
     likeness: float | None = None
     """Cosine to what was searched for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which auctions a list shall hold; what is empty or None leaves none out."""
+
+    words: str = ""
+    """In the task or a plan; ASCII letters match in either case."""
+    winner: str = ""
+    solved: bool | None = None
+    repository: str | None = None
+
+
 _LINES = (
     "SELECT a.id, a.run, a.created_at, a.pool, k.repository, k.title, a.winner, a.winner_refined,"
-    " o.auction IS NOT NULL, a.solved, a.solved_by, a.usd FROM auctions AS a"
+    " o.auction IS NOT NULL, a.solved, a.solved_by, a.usd,"
+    " (SELECT s.cost - s.entropy - s.jury FROM scores AS s WHERE s.auction = a.id AND s.agent = a.winner"
+    " AND s.refined = a.winner_refined ORDER BY s.id DESC LIMIT 1) FROM auctions AS a"
     " JOIN tasks AS k ON k.id = a.task JOIN texts AS t ON t.id = k.text"
     " LEFT JOIN overrides AS o ON o.auction = a.id"
 )
 
 
-def newest(db: Database, limit: int) -> list[Remembered]:
-    """The last auctions, newest first."""
-    return [_line(row) for row in db.execute(f"{_LINES} ORDER BY a.id DESC LIMIT ?", [limit])]
-
-
-def containing(db: Database, words: str, limit: int) -> list[Remembered]:
-    """Auctions whose task or plans hold `words`, newest first; ASCII letters match in either case."""
-    words = words.encode("utf-8", "replace").decode()  # an argument may hold bytes that are no UTF-8
-    pattern = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+def newest(
+    db: Database, limit: int, wanted: Wanted | None = None, before: int | None = None
+) -> list[Remembered]:
+    """The last auctions, newest first; `before` goes on below an id: a long list comes in parts."""
+    where, values = _conditions(wanted or Wanted())
+    if before is not None:
+        where.append("a.id < :before")
+        values["before"] = before
     rows = db.execute(
-        f"{_LINES} WHERE t.text LIKE :like ESCAPE '\\' OR k.title LIKE :like ESCAPE '\\'"
-        " OR a.id IN (SELECT auction FROM bids WHERE plan LIKE :like ESCAPE '\\')"
-        " ORDER BY a.id DESC LIMIT :limit",
-        {"like": pattern, "limit": limit},
+        f"{_LINES} WHERE {' AND '.join(where)} ORDER BY a.id DESC LIMIT :limit", {**values, "limit": limit}
     )
     return [_line(row) for row in rows]
 
 
-def alike(db: Database, words: str, embedder: Embedder, limit: int) -> list[Remembered]:
+def containing(db: Database, words: str, limit: int) -> list[Remembered]:
+    """Auctions whose task or plans hold `words`, newest first; ASCII letters match in either case."""
+    return newest(db, limit, Wanted(words=words))
+
+
+def _conditions(wanted: Wanted) -> tuple[list[str], dict[str, object]]:
+    where, values = ["1"], dict[str, object]()
+    if wanted.words:
+        # An argument may hold bytes that are no UTF-8.
+        words = wanted.words.encode("utf-8", "replace").decode()
+        values["like"] = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        where.append(
+            "(t.text LIKE :like ESCAPE '\\' OR k.title LIKE :like ESCAPE '\\' OR EXISTS"
+            " (SELECT 1 FROM bids AS b WHERE b.auction = a.id AND b.plan LIKE :like ESCAPE '\\'))"
+        )
+    if wanted.winner:
+        where.append("a.winner = :winner")
+        values["winner"] = stored(wanted.winner)
+    if wanted.solved is not None:
+        where.append("a.solved = :solved")
+        values["solved"] = wanted.solved
+    if wanted.repository is not None:
+        where.append("k.repository = :repository")
+        values["repository"] = stored(wanted.repository)
+    return where, values
+
+
+def choices(db: Database) -> tuple[list[str], list[str]]:
+    """(winners, repositories) that a list may be narrowed to, the most frequent first."""
+    winners = db.execute("SELECT winner FROM auctions GROUP BY 1 ORDER BY count(*) DESC, 1")
+    repositories = db.execute("SELECT repository FROM tasks GROUP BY 1 ORDER BY count(*) DESC, 1")
+    return [as_text(row[0]) for row in winners], [as_text(row[0]) for row in repositories if row[0]]
+
+
+def alike(
+    db: Database, words: str, embedder: Embedder, limit: int, among: Wanted | None = None
+) -> list[Remembered]:
     """Auctions of the tasks most like `words` by their embeddings, most alike first.
 
     Tasks without a stored vector are left out. Raises what the embedder raises.
@@ -82,15 +129,20 @@ def alike(db: Database, words: str, embedder: Embedder, limit: int) -> list[Reme
     if not texts:
         return []
     likeness = np.stack(vectors) @ wanted
+    where, values = _conditions(among or Wanted())
+    question = f"{_LINES} WHERE {' AND '.join(where)} AND k.text = :text ORDER BY a.id DESC"
     found: list[Remembered] = []
-    for row in np.argsort(-likeness, kind="stable")[:limit]:
-        lines = db.execute(f"{_LINES} WHERE k.text = ? ORDER BY a.id DESC", [texts[row]])
+    for row in np.argsort(-likeness, kind="stable"):
+        lines = db.execute(question, {**values, "text": texts[row]})
         found += [_line(line, float(np.clip(likeness[row], -1, 1))) for line in lines]
+        if len(found) >= limit:
+            break
     return found[:limit]
 
 
 def _line(row: Sequence[Any], likeness: float | None = None) -> Remembered:
-    number, run, created, pool, repository, title, winner, refined, overridden, solved, solver, usd = row
+    number, run, created, pool, repository, title, winner, refined, overridden, solved, solver, *sums = row
+    usd, score = sums
     return Remembered(
         id=number,
         run=as_text(run),
@@ -104,6 +156,7 @@ def _line(row: Sequence[Any], likeness: float | None = None) -> Remembered:
         solved=bool(solved),
         solved_by=solver and as_text(solver),
         usd=usd,
+        score=score,
         likeness=likeness,
     )
 
@@ -116,6 +169,23 @@ def find(db: Database, name: str) -> int | None:
             return int(row[0])
     row = db.execute("SELECT max(id) FROM auctions WHERE run = ?", [stored(name)]).fetchone()
     return None if row[0] is None else int(row[0])
+
+
+def recorded_at(db: Database, number: int) -> str:
+    """When an auction was recorded, UTC, ISO 8601; empty where there is none."""
+    row = db.execute("SELECT created_at FROM auctions WHERE id = ?", [number]).fetchone()
+    return str(row[0]) if row else ""
+
+
+def titles(db: Database, numbers: Sequence[int]) -> dict[int, str]:
+    """The tasks' titles of those of these auctions that are there."""
+    found = {}
+    for number in numbers:
+        question = "SELECT k.title FROM auctions AS a JOIN tasks AS k ON k.id = a.task WHERE a.id = ?"
+        row = db.execute(question, [number]).fetchone()
+        if row:
+            found[number] = as_text(row[0])
+    return found
 
 
 def ids(db: Database) -> Iterator[tuple[int, str]]:

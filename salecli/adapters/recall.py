@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 class Recall:
     """Past tasks of one pool and one set of prompts that hold a lesson, by agent.
 
-    Rows are added as auctions come in, never removed; a file that was replaced is read anew. Safe to share
-    between threads.
+    Rows are added as auctions come in; a file that was replaced, or in which auctions were amended or
+    deleted, is read anew. Safe to share between threads.
     """
 
     def __init__(self, embedder: Embedder, pool_hash: str, prompts_hash: str) -> None:
         self._embedder = embedder
         self._hashes = (pool_hash, prompts_hash)
         self._lock = threading.Lock()
-        self._forget(None)
+        self._forget(None, 0)
 
-    def _forget(self, identity: tuple[int, int] | None) -> None:
+    def _forget(self, identity: tuple[int, int] | None, edits: int) -> None:
         import numpy as np  # a tenth of a second of import, for the commands alone that compare tasks
 
         self._identity = identity
         self._seen = 0  # the last auction whose lessons are in
+        self._edits = edits  # how often auctions had been amended or deleted by then
         self._matrix: Vector = np.empty((0, 0), np.float32)
         self._filled = 0
         self._rows: dict[int, int] = {}  # text -> row of the matrix
@@ -50,8 +51,10 @@ class Recall:
             newest = db.execute(
                 "SELECT max(auction) FROM lessons WHERE pool_hash = ? AND prompts_hash = ?", self._hashes
             ).fetchone()[0]
-            if identity != self._identity or (newest or 0) < self._seen:
-                self._forget(identity)
+            edits = db.execute("SELECT count FROM edits").fetchone()[0]
+            known = (identity, edits) == (self._identity, self._edits)
+            if not known or (newest or 0) < self._seen:
+                self._forget(identity, edits)
             if newest is None or newest == self._seen:
                 return []
             computed = self._add_rows(db)

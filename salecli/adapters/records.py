@@ -60,7 +60,6 @@ def insert(db: Database, auction: Auction, created_at: str = "") -> int:
     ).fetchone()
     if known:
         return int(known[0])
-    solver = next((work.agent for work in auction.works if work.solved), None)
     number = _insert(
         db,
         "auctions",
@@ -70,8 +69,7 @@ def insert(db: Database, auction: Auction, created_at: str = "") -> int:
             "prices": to_json(data["prices"]),
             "weights": to_json(data["weights"]),
             "task": task,
-            "solved": auction.solved,
-            "solved_by": solver,
+            **_outcome(auction),
             "created_at": created_at or now(),
         },
     )
@@ -86,6 +84,51 @@ def insert(db: Database, auction: Auction, created_at: str = "") -> int:
         _insert(db, "scores", {**score, "auction": number})
     if data["override"]:
         _insert(db, "overrides", {**data["override"], "auction": number})
+    _insert_works(db, auction, data, number)
+    _insert_lessons(db, auction, number, text, bids)
+    return number
+
+
+def amend(db: Database, number: int, auction: Auction) -> None:
+    """Put an auction's works, and what came of them, in place of those recorded; the caller's transaction.
+
+    Raises:
+        MemoryFault: there is none with this id any more.
+    """
+    known = db.execute(
+        "SELECT t.text FROM auctions AS a JOIN tasks AS t ON t.id = a.task WHERE a.id = ?", [number]
+    ).fetchone()
+    if known is None:
+        raise MemoryFault(
+            f"auction {number} is no longer in memory", "it was deleted meanwhile: start a new run"
+        )
+    db.execute("DELETE FROM lessons WHERE auction = ?", [number])
+    db.execute("DELETE FROM verdicts WHERE work IN (SELECT id FROM works WHERE auction = ?)", [number])
+    db.execute("DELETE FROM works WHERE auction = ?", [number])
+    db.table("auctions").update(number, {name: stored(value) for name, value in _outcome(auction).items()})
+    _insert_works(db, auction, plain(auction), number)
+    bids = {(row["agent"], bool(row["refined"])): row["id"] for row in _rows(db, "bids", "auction", number)}
+    _insert_lessons(db, auction, number, known[0], bids)
+    edited(db)
+
+
+def edited(db: Database) -> None:
+    """Note, inside the caller's transaction, that recorded auctions are not what they were."""
+    db.execute("UPDATE edits SET count = count + 1")
+
+
+def _outcome(auction: Auction) -> Row:
+    """What the works made of an auction, as columns of its row."""
+    return {
+        "solved": auction.solved,
+        "solved_by": next((work.agent for work in auction.works if work.solved), None),
+        "tokens": auction.tokens,
+        "usd": auction.usd,
+        "usd_largest": auction.usd_largest,
+    }
+
+
+def _insert_works(db: Database, auction: Auction, data: Row, number: int) -> None:
     for work, value in zip(data["works"], auction.works, strict=True):
         verdict = work.pop("verdict")
         packed = {name: to_json(work[name]) for name in ("steps", "usage", "patch")}
@@ -94,6 +137,11 @@ def insert(db: Database, auction: Auction, created_at: str = "") -> int:
             counts = {**_counts("before", value.verdict.before), **_counts("after", value.verdict.after)}
             sides = {name: to_json(verdict[name]) for name in ("before", "after")}
             _insert(db, "verdicts", {**verdict, **sides, **counts, "work": at})
+
+
+def _insert_lessons(
+    db: Database, auction: Auction, number: int, text: int, bids: Mapping[tuple[str, bool], int]
+) -> None:
     for lesson in lessons(auction):
         _insert(
             db,
@@ -109,7 +157,6 @@ def insert(db: Database, auction: Auction, created_at: str = "") -> int:
                 "note": lesson.note,
             },
         )
-    return number
 
 
 _PLAIN = (
@@ -120,9 +167,6 @@ _PLAIN = (
     "provisional",
     "winner",
     "winner_refined",
-    "tokens",
-    "usd",
-    "usd_largest",
 )
 
 

@@ -105,7 +105,14 @@ def _labour(db: Database) -> None:
     )  # fmt: skip
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first,)
+def _second(db: Database) -> None:
+    """How often recorded auctions were amended or deleted: a reader that keeps them in mind notices by it."""
+    db.table("edits").create({"id": int, "count": int}, pk="id", not_null={"count"}).insert(
+        {"id": 1, "count": 0}
+    )
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second)
 LATEST = len(MIGRATIONS)
 
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from salecli.core.ports import Embedder
 
 
+def remembered(path: Path) -> int:
+    """How many auctions a memory file holds."""
+    with reading(path) as db:
+        return int(db.execute("SELECT count(*) FROM auctions").fetchone()[0])
+
+
 class SqliteMemory:
     """Past auctions in the file `path`; pairs come from those of the same pool and prompts alone.
 
@@ -38,8 +44,7 @@ class SqliteMemory:
 
     def size(self) -> int:
         """How many auctions are remembered."""
-        with reading(self.path) as db:
-            return int(db.execute("SELECT count(*) FROM auctions").fetchone()[0])
+        return remembered(self.path)
 
     def pairs(self, task: Task, agent: str, k: int) -> Sequence[Pair]:
         """(lost, won) pairs of the k most similar past tasks in which `agent` wrote at least one side.
@@ -85,6 +90,14 @@ class SqliteMemory:
             if vector is not None and not known:
                 keep_vector(db, records.text_id(db, auction.task.text), self._embedder.name, vector)
         return number
+
+    def amend(self, number: int, auction: Auction) -> None:
+        """Put the works of `auction`, and what came of them, in place of those recorded under this id.
+
+        What it teaches is drawn from it anew; all in one transaction.
+        """
+        with writing(self.path) as db:
+            records.amend(db, number, auction)
 
     def auction(self, number: int) -> Auction:
         """The auction with this id, as it was recorded; KeyError where there is none."""

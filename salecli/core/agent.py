@@ -64,13 +64,14 @@ class Agent:
         if loaded is not None:
             yield events.ModelLoaded(task.id, self.name, loaded)
 
-    def bid(self, task: Task, seed: int) -> Generator[events.Event, None, Bid | None]:
+    def bid(self, task: Task, seed: int, again: bool = False) -> Generator[events.Event, None, Bid | None]:
         """Write a plan; None where that failed, which an AgentOut event explains."""
+        phase = "again" if again else "bid"
         try:
             yield from self.load(task)
-            return (yield from self._write(task, self.render("bid", task), seed, refined=False, pairs=()))
+            return (yield from self._write(task, self.render("bid", task), seed, phase))
         except ModelError as error:
-            yield self._out(task, "bid", error)
+            yield self._out(task, phase, error)
             return None
 
     def refine(
@@ -88,7 +89,7 @@ class Agent:
                 try:
                     yield events.PairsRead(task.id, self.name, tuple(shown))
                     read = tuple(pair.auction for pair in shown)
-                    return (yield from self._write(task, turns, seed, refined=True, pairs=read))
+                    return (yield from self._write(task, turns, seed, "refine", read))
                 except ContextFull:
                     shown.pop()
             yield events.SatOut(task.id, self.name, "no pair fits into its context")
@@ -101,8 +102,9 @@ class Agent:
         return events.AgentOut(task.id, self.name, phase, error.message, error.hint, usage)
 
     def _write(
-        self, task: Task, turns: Sequence[Turn], seed: int, refined: bool, pairs: tuple[int, ...]
+        self, task: Task, turns: Sequence[Turn], seed: int, phase: str, pairs: tuple[int, ...] = ()
     ) -> Generator[events.Event, None, Bid | None]:
+        refined = phase == "refine"
         yield events.BidStarted(task.id, self.name, refined)
         limits = replace(self.sampling, max_tokens=self.plan_tokens, seed=seed)
         tokens: list[Token] = []
@@ -122,7 +124,6 @@ class Agent:
         if usage.end == "length" and len(tokens) < self.plan_tokens:
             reason = f"its context was full after {len(tokens)} of {self.plan_tokens} plan tokens"
         if reason:
-            phase = "refine" if refined else "bid"
             yield events.AgentOut(task.id, self.name, phase, reason, usage=usage)
             return None
         bid = Bid(

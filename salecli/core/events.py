@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from salecli.core.decisions import Border
 from salecli.core.values import (
     Bid,
     Loaded,
@@ -98,6 +99,7 @@ class AgentOut(Event):
 
     agent: str
     phase: str
+    """Of "bid", "refine", "again" (its second bid failed, the old one stands), "excluded" (by the user)."""
     reason: str
     hint: str = ""
     """What the user may do about it."""
@@ -153,12 +155,30 @@ class SatOut(Event):
 
 @dataclass(frozen=True, slots=True)
 class Paused(Event):
-    pass
+    """The run stands still at a border until the user lets it go on."""
+
+    at: Border | Literal[""] = ""
+    """Empty in recordings of older runs, which did not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Event):
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class Reweighed(Event):
+    """The user turned the weights; what is scored by them follows."""
+
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """Something that the user asked for cannot be done."""
+
+    what: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

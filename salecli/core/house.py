@@ -8,13 +8,30 @@ from dataclasses import dataclass, field, replace
 
 from salecli.core import events, verdict
 from salecli.core.agent import Pool, seed_for
-from salecli.core.auction import Round, border, hold
+from salecli.core.auction import border, hold
 from salecli.core.before import check_before
 from salecli.core.decisions import Decisions
 from salecli.core.ports import Memory, Workspace
-from salecli.core.values import Auction, Bid, Task, Tests, Usage, Verdict, Work
-from salecli.core.work import WorkLimits, work
-from salecli.errors import ModelError, PatchRefused, SaleError, SandboxError
+from salecli.core.requests import refuse
+from salecli.core.round import Round
+from salecli.core.values import Auction, Bid, Step, Task, Tests, Usage, Verdict, Work
+from salecli.core.work import WorkLimits, hinted, work
+from salecli.errors import ModelError, PatchRefused, SaleError, SandboxError, UsageError
+
+
+@dataclass(slots=True)
+class _Sale:
+    """One run: what it has come to so far, kept so that its work can be revised."""
+
+    task: Task
+    run: str
+    before: Tests
+    record: Round = field(default_factory=Round)
+    works: list[Work] = field(default_factory=list)
+    transcript: list[Step] = field(default_factory=list)
+    """Every step that the agent which worked last has in its transcript, those before a revision too."""
+    number: int | None = None
+    """The auction's id in memory."""
 
 
 @dataclass(slots=True)
@@ -34,6 +51,7 @@ class House:
     refines: bool = True
     dirty: int = 0
     """Files the user had changed when the snapshot was made, for the record."""
+    _sale: _Sale | None = field(default=None, init=False, repr=False)
 
     def run(self, task: Task, run: str) -> Generator[events.Event, None, Auction]:
         """Sell `task` and have it done; closing the generator cancels and cleans up.
@@ -57,18 +75,46 @@ class House:
             dirty=self.dirty,
         )
         yield events.TestsBefore(task.id, before)
-        record = Round()
-        works: list[Work] = []
+        sale = self._sale = _Sale(task, run, before)
         memory = self.memory if self.refines else None
         try:
-            yield from _counting(hold(self.pool, task, memory, self.decisions, self.seed, record), record)
-            yield from self._works(task, record, before, works)
+            held = hold(self.pool, task, memory, self.decisions, self.seed, sale.record)
+            yield from _counting(held, sale.record)
+            yield from self._works(sale)
         except SaleError as error:
             yield events.RunFailed(task.id, error.message, error.hint)
-        auction = self._auction(task, run, record, works)
-        if record.winner:
-            yield from self._remember(auction)
-        best = next((one for one in works if one.solved), works[-1] if works else None)
+        return (yield from self._end(sale))
+
+    def revise(self, task: Task, run: str, comment: str) -> Generator[events.Event, None, Auction]:
+        """Let the agent that worked last in this run go on, with a comment on what it has done.
+
+        It gets a fresh sandbox in which its earlier steps are carried out again, without the model, and the
+        limits count anew. The remembered auction is amended.
+
+        Raises:
+            UsageError: before the first event, where nobody has worked in this run.
+        """
+        sale = self._sale
+        if sale is None or (sale.task.id, sale.run) != (task.id, run) or not sale.works:
+            raise UsageError(f"nobody has worked in run {run}: there is nothing to revise", "start a new run")
+        last = sale.works[-1]
+        key = (last.agent, last.refined)
+        bid = next(bid for bid in sale.record.bids if (bid.agent, bid.refined) == key)
+        try:
+            yield from self._attempt(sale, bid, comment)
+        except SaleError as error:
+            yield events.RunFailed(task.id, error.message, error.hint)
+        return (yield from self._end(sale))
+
+    def _end(self, sale: _Sale) -> Generator[events.Event, None, Auction]:
+        """Remember what came of it, and say it."""
+        task, works = sale.task, sale.works
+        yield from refuse(task, self.decisions)
+        auction = self._auction(sale)
+        if sale.record.winner:
+            yield from self._remember(auction, sale)
+        # The latest solution: a revision that went wrong takes nothing away.
+        best = next((one for one in reversed(works) if one.solved), works[-1] if works else None)
         yield events.RunEnded(
             task.id,
             solved=auction.solved,
@@ -89,25 +135,18 @@ class House:
         finally:
             sandbox.close()
 
-    def _works(
-        self, task: Task, record: Round, before: Tests, works: list[Work]
-    ) -> Generator[events.Event, None, None]:
+    def _works(self, sale: _Sale) -> Generator[events.Event, None, None]:
         """The winner works; while the task is not solved and attempts are left, the next best bidder does."""
+        record, works = sale.record, sale.works
         ranking = record.ranking(self.pool)
         queue = [bid for bid in ranking if bid.agent == record.winner]
         queue += [bid for bid in ranking if bid.agent != record.winner]
-        for attempt, bid in enumerate(queue[: self.attempts], 1):
-            yield events.WorkStarted(task.id, bid.agent, bid.refined, attempt)
-            done = yield from self._attempt(task, bid, before, attempt)
-            works.append(done)
-            if done.end == "sandbox died":
-                raise SandboxError(
-                    f"the sandbox went away while {bid.agent} worked: {done.note}",
-                    "`sale sandbox check` looks at the engine; then run the task again",
-                )
-            if done.solved:
+        for bid in queue[: self.attempts]:
+            yield from self._attempt(sale, bid)
+            if works[-1].solved:
                 return
-            yield from border(task, self.decisions)
+            yield from border(sale.task, self.decisions, "work")
+            yield from refuse(sale.task, self.decisions)
         if works and all(_never_worked(one) for one in works):
             raise ModelError(
                 f"nobody could work: {works[-1].agent} ended with {works[-1].end} ({works[-1].note})",
@@ -115,50 +154,72 @@ class House:
             )
 
     def _attempt(
-        self, task: Task, bid: Bid, before: Tests, attempt: int
-    ) -> Generator[events.Event, None, Work]:
+        self, sale: _Sale, bid: Bid, comment: str | None = None
+    ) -> Generator[events.Event, None, None]:
+        """One more work, with its verdict; with a comment, the last one goes on."""
+        attempt = len(sale.works) + 1
+        earlier = sale.transcript if comment is not None else []
+        if comment is not None and earlier:
+            earlier = [*earlier[:-1], hinted(earlier[-1], comment)]
+        self.decisions.handed_over()  # what was asked of the work before does not concern this one
+        yield events.WorkStarted(sale.task.id, bid.agent, bid.refined, attempt)
         sandbox = self.workspace.open()
         try:
             done = yield from work(
                 self.pool.agent(bid.agent),
-                task,
+                sale.task,
                 bid,
                 sandbox,
-                before,
+                sale.before,
                 self.limits,
                 self.decisions,
                 seed_for(self.seed, "attempt", attempt),
+                earlier=earlier,
+                comment=comment or "",
             )
         finally:
             sandbox.close()
+        sale.transcript = [*earlier, *done.steps]
+        done = yield from self._judged(sale, done)
+        sale.works.append(done)
+        if done.end == "sandbox died":
+            raise SandboxError(
+                f"the sandbox went away while {bid.agent} worked: {done.note}",
+                "`sale sandbox check` looks at the engine; then run the task again",
+            )
+
+    def _judged(self, sale: _Sale, done: Work) -> Generator[events.Event, None, Work]:
+        """The work with what the tests say of its patch."""
         if done.patch is None or done.patch.empty:
             return done if done.note else replace(done, note="nothing was changed")
         try:
             after = self.workspace.verify(done.patch)
         except PatchRefused as error:
             # The agent's patch is at fault, not the setup: the next bidder may do better.
-            refused = Verdict(False, f"the patch is refused: {error.message}", before, Tests(1, ran=False))
-            yield events.VerdictReached(task.id, bid.agent, refused)
+            reason = f"the patch is refused: {error.message}"
+            refused = Verdict(False, reason, sale.before, Tests(1, ran=False))
+            yield events.VerdictReached(sale.task.id, done.agent, refused)
             return replace(done, end="patch refused", patch=None, verdict=refused, note=refused.reason)
-        given = verdict.reached(before, after)
-        yield events.VerdictReached(task.id, bid.agent, given)
+        given = verdict.reached(sale.before, after)
+        yield events.VerdictReached(sale.task.id, done.agent, given)
         return replace(done, verdict=given, note="" if given.solved else given.reason)
 
-    def _auction(self, task: Task, run: str, record: Round, works: list[Work]) -> Auction:
+    def _auction(self, sale: _Sale) -> Auction:
+        record, works = sale.record, sale.works
         tokens, usd = 0, 0.0
         prices = self.pool.prices
         for agent, usage in _spent(record, works):
             tokens += usage.evaluated + usage.generated
             usd += _usd(agent, usage, prices)
         return Auction(
-            run=run,
-            task=task,
+            run=sale.run,
+            task=sale.task,
             pool=self.pool.name,
             pool_hash=self.pool.hash,
             prompts_hash=self.pool.prompts_hash,
             seed=self.seed,
             prices=prices,
-            weights=self.pool.weights,
+            weights=record.weights,
             bids=tuple(record.bids),
             marks=tuple(record.marks),
             scores=tuple(record.scores),
@@ -172,16 +233,19 @@ class House:
             usd_largest=_largest_alone(record, works, prices),
         )
 
-    def _remember(self, auction: Auction) -> Generator[events.Event, None, None]:
+    def _remember(self, auction: Auction, sale: _Sale) -> Generator[events.Event, None, None]:
         if self.memory is None:
             return
         try:
-            number = self.memory.record(auction)
+            if sale.number is None:
+                sale.number = self.memory.record(auction)
+            else:
+                self.memory.amend(sale.number, auction)
         except SaleError as error:
             # The patch exists and was verified: a memory that cannot be written must not take it away.
             yield events.NotRemembered(auction.task.id, error.message)
         else:
-            yield events.Remembered(auction.task.id, number)
+            yield events.Remembered(auction.task.id, sale.number)
 
 
 def _never_worked(done: Work) -> bool:
@@ -218,5 +282,6 @@ def _largest_alone(record: Round, works: list[Work], prices: dict[str, float]) -
     dearest = max(prices, key=lambda agent: prices[agent])
     bid = next((bid for bid in record.bids if bid.agent == dearest and not bid.refined), None)
     plan = bid.usage if bid else Usage()
-    done = works[-1].usage if works else Usage()
+    # A revision goes on with the work of the same agent: both are what the task took.
+    done = sum((one.usage for one in works if one.agent == works[-1].agent), Usage())
     return _usd(dearest, plan, prices) + _usd(dearest, done, prices)

@@ -86,6 +86,9 @@ class Memory(Protocol):
     def record(self, auction: Auction) -> int:
         """Remember an auction durably, and return its id."""
 
+    def amend(self, number: int, auction: Auction) -> None:
+        """Put the works of `auction`, and what came of them, in place of those recorded under this id."""
+
 
 class Sandbox(Protocol):
     """One open sandbox holding a copy of the snapshot. Methods raise SandboxError when it has gone."""

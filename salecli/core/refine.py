@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
 from salecli.core.merge import merge
 from salecli.core.ports import Memory
+from salecli.core.round import cancels
 from salecli.core.values import Bid, Task
 from salecli.errors import EnvironmentFault, MemoryFault
 
@@ -24,11 +25,6 @@ def refine(
     }
     refined = yield from merge(streams, pool.at_once, cancels(pool))
     return [bid for bid in refined.values() if bid is not None]
-
-
-def cancels(pool: Pool) -> dict[str, Callable[[], None]]:
-    """What ends the work of each agent's model, for `merge`."""
-    return {agent.name: agent.model.cancel for agent in pool.agents}
 
 
 def _one(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from salecli.core.values import Tests
+if TYPE_CHECKING:
+    from salecli.core.values import Tests
 
 
 def counted(tests: Tests) -> str:
@@ -31,3 +33,14 @@ def shortened(text: str, width: int) -> str:
     """`text` cut to `width` characters, with a sign where it was cut."""
     text = text.replace("\n", " ")
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def amount(count: int | None) -> str:
+    """Bytes for people: "4.1 MB"."""
+    if count is None:
+        return "-"
+    number, units = float(count), ["B", "kB", "MB", "GB"]
+    while number >= 1000 and len(units) > 1:
+        number /= 1000
+        units.pop(0)
+    return f"{number:.1f} {units[0]}" if units[0] != "B" else f"{count} B"

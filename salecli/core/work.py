@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from salecli.core import actions, events
@@ -16,7 +17,19 @@ from salecli.core.agent import Agent, seed_for
 from salecli.core.decisions import Decisions
 from salecli.core.observe import failure_note, seen_command, seen_tests
 from salecli.core.ports import Sandbox
-from salecli.core.values import ActionKind, Bid, Step, Task, Tests, Token, Turn, Usage, Work, WorkEnd
+from salecli.core.values import (
+    ActionKind,
+    Bid,
+    Completed,
+    Step,
+    Task,
+    Tests,
+    Token,
+    Turn,
+    Usage,
+    Work,
+    WorkEnd,
+)
 from salecli.errors import ContextFull, ModelError, ModelTimeout, PatchRefused, SandboxError
 
 
@@ -53,15 +66,34 @@ def work(
     decisions: Decisions,
     seed: int,
     clock: Callable[[], float] = time.monotonic,
+    earlier: Sequence[Step] = (),
+    comment: str = "",
 ) -> Generator[events.Event, None, Work]:
     """Let `agent` carry out `bid` in `sandbox`, and bring its patch out; the verdict is not given here.
 
-    An expected failure ends the work with its name; nothing is raised for it.
+    After `earlier` steps, which are carried out again first, it goes on from the last one's observation;
+    without any, `comment` stands below its plan. The Work holds the new steps alone, numbered on. An expected
+    failure ends the work with its name; nothing is raised for it.
     """
-    turns = list(agent.render("work", task, plan=bid.plan))
-    job = _Job(agent, task, sandbox, before, limits, decisions, seed, clock, clock() + limits.seconds, turns)
+    # Below a plan, as below an observation: there is no other place for it before the first step.
+    plan = f"{bid.plan}\nhint: {comment}" if comment and not earlier else bid.plan
+    turns = list(agent.render("work", task, plan=plan))
+    job = _Job(
+        agent,
+        task,
+        sandbox,
+        before,
+        limits,
+        decisions,
+        seed,
+        clock,
+        clock() + limits.seconds,
+        turns,
+        len(earlier),
+    )
     try:
         yield from agent.load(task)
+        job.again(earlier)
         while True:
             yield from job.step()
     except _Over as over:
@@ -93,6 +125,11 @@ def work(
     )
 
 
+def hinted(step: Step, *hints: str) -> Step:
+    """The step with what the user says of it at the end of its observation."""
+    return replace(step, observation="\n".join([step.observation, *(f"hint: {hint}" for hint in hints)]))
+
+
 def _model_ending(error: ModelError) -> WorkEnd:
     match error:
         case ContextFull():
@@ -117,11 +154,23 @@ class _Job:
     clock: Callable[[], float]
     stop_at: float
     turns: list[Turn]
+    first: int = 0
+    """Steps that were taken before this work began."""
     steps: list[Step] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     tests: Tests | None = None
     bad_replies: int = 0
     seen: Counter[actions.Action] = field(default_factory=Counter)
+
+    def again(self, earlier: Sequence[Step]) -> None:
+        """Carry out earlier steps once more, and rebuild the transcript up to the last one's observation."""
+        for step in earlier:
+            # What could not be done then cannot be done now; what the agent saw of it is known.
+            with suppress(ValueError):
+                self._change(actions.parse(step.reply))
+            self.tests = step.tests or self.tests
+            self.turns[-1] = Turn("assistant", step.reply)
+            self.turns += self.agent.profile.prompts.render("observe", observation=step.observation)
 
     def step(self) -> Generator[events.Event, None, None]:
         """One turn: reply, action, observation. Raises _Over where it was the last."""
@@ -139,12 +188,13 @@ class _Job:
             kind, target = _named(action)
             observation, tests = self._carry_out(action)
             over = self._ending(action, tests)
-        for hint in self.decisions.hints():
-            observation += f"\nhint: {hint}"
-        self.steps.append(Step(len(self.steps) + 1, kind, target, reply, observation, tests, usage))
-        yield events.StepTaken(self.task.id, self.agent.name, self.steps[-1])
+        number = self.first + len(self.steps) + 1
+        step = hinted(Step(number, kind, target, reply, observation, tests, usage), *self.decisions.hints())
+        self.steps.append(step)
+        yield events.StepTaken(self.task.id, self.agent.name, step)
         if over is not None:
             raise over
+        observation = step.observation
         self.turns += self.agent.profile.prompts.render("observe", observation=observation)
 
     def _check_limits(self) -> None:
@@ -198,22 +248,29 @@ class _Job:
         """Do it in the sandbox: what the agent sees of it, and the test run that a change brings with it."""
         profile = self.agent.profile
         try:
-            match action:
-                case actions.Write(path, content):
-                    self.sandbox.write(path, content)
-                case actions.Edit(path, _):
-                    text = self.sandbox.read(path)
-                    if text is None:
-                        return f"there is no file {path}: use ```write for a new one", None
-                    self.sandbox.write(path, actions.edited(text, action))
-                case actions.Run(command):
-                    return seen_command(self.sandbox.run(command), profile.observation), None
-                case actions.Done():
-                    return "", None
+            done = self._change(action)
         except ValueError as error:  # an edit that does not fit, or a path that leaves the tree
             return str(error), None
+        if done is not None:
+            return seen_command(done, profile.observation), None
+        if isinstance(action, actions.Done):
+            return "", None
         self.tests = self.sandbox.test()
         return seen_tests(self.tests, profile.observation, profile.output), self.tests
+
+    def _change(self, action: actions.Action) -> Completed | None:
+        """Do it in the sandbox; ValueError where it cannot be done."""
+        match action:
+            case actions.Write(path, content):
+                self.sandbox.write(path, content)
+            case actions.Edit(path, _):
+                text = self.sandbox.read(path)
+                if text is None:
+                    raise ValueError(f"there is no file {path}: use ```write for a new one")
+                self.sandbox.write(path, actions.edited(text, action))
+            case actions.Run(command):
+                return self.sandbox.run(command)
+        return None
 
     def _ending(self, action: actions.Action, tests: Tests | None) -> _Over | None:
         """Whether the work is over after `action`."""

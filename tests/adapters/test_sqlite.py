@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from salecli.adapters import records
+from salecli.adapters import records, schema
+from salecli.adapters.forget import forget
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.adapters.sqlitefile import writing
 from salecli.core.values import Task
@@ -38,6 +39,81 @@ def test_the_same_run_is_remembered_once(tmp_path: Path) -> None:
     memory = opened(tmp_path)
     assert memory.record(auction()) == memory.record(auction())
     assert memory.size() == 1
+
+
+def test_an_auction_that_was_gone_on_with_is_amended(tmp_path: Path) -> None:
+    memory = opened(tmp_path)
+    failed = work("large", False, note="test_new failed")
+    first = auction(works=(failed,))
+    number = memory.record(first)
+    other = memory.record(auction(run="other", text="date", works=(work("large", False),)))
+    assert memory.pairs(QUESTION, "small", 8) == []
+    second = replace(first, works=(failed, work("large", True)), tokens=400, usd=0.5, usd_largest=0.75)
+    memory.amend(number, second)
+    assert opened(tmp_path).auction(number) == second
+    assert memory.auction(other).run == "other"
+    assert memory.size() == 2
+    # What it teaches is known to this process, also after it had read the memory, and to others.
+    for reader in (memory, opened(tmp_path)):
+        (pair,) = reader.pairs(QUESTION, "small", 8)
+        assert (pair.auction, pair.lost.text, pair.won.text) == (number, "plan small", "plan large")
+    with writing(memory.path) as db:
+        row = db.execute("SELECT solved, solved_by FROM auctions WHERE id = ?", [number]).fetchone()
+        assert row == (1, "large")
+        assert db.execute("SELECT count(*) FROM works").fetchone() == (3,)
+        assert db.execute("SELECT count(*) FROM verdicts").fetchone() == (3,)
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    # A record of the same run, as `sale memory import` makes one, changes nothing of it.
+    assert memory.record(first) == number
+    assert memory.auction(number) == second
+
+
+def test_a_lesson_known_from_an_older_auction_survives_a_later_amendment(tmp_path: Path) -> None:
+    memory = opened(tmp_path)
+    first = auction(run="r1", text="sort a tree", works=(work("large", False),))
+    number = memory.record(first)
+    memory.record(auction(run="r2"))
+    assert len(memory.pairs(QUESTION, "small", 8)) == 1
+    memory.amend(number, replace(first, works=(*first.works, work("large", True))))
+    assert len(memory.pairs(QUESTION, "small", 8)) == 2
+
+
+def test_a_deleted_auction_teaches_no_more_even_where_a_new_one_takes_its_id(tmp_path: Path) -> None:
+    memory, other = opened(tmp_path), opened(tmp_path)
+    number = memory.record(auction())
+    assert len(memory.pairs(QUESTION, "small", 8)) == len(other.pairs(QUESTION, "small", 8)) == 1
+    assert forget(memory.path, [number]) == 1
+    assert other.pairs(QUESTION, "small", 8) == []
+    assert memory.record(auction(run="new", text="date of a tree")) == number
+    (pair,) = memory.pairs(QUESTION, "small", 8)
+    assert pair.task == "date of a tree"
+    assert pair.similarity < 0.9
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    from sqlite_utils import Database
+
+    path = tmp_path / "memory.sqlite3"
+    db = Database(path)
+    schema.MIGRATIONS[0](db)
+    db.execute("PRAGMA user_version = 1")
+    db.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+    db.close()
+    memory = opened(tmp_path)
+    memory.amend(memory.record(auction()), auction())
+    assert len(memory.pairs(QUESTION, "small", 8)) == 1
+
+
+def test_an_amendment_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    memory = opened(tmp_path)
+    number = memory.record(auction())
+    stranger = auction(works=(work("large", True),), bids=(("nobody", False, "plan", 0.5),))
+    with pytest.raises(KeyError):  # a lesson about a bid that is not in the file
+        memory.amend(number, replace(stranger, bids=(*auction().bids, *stranger.bids)))
+    assert memory.auction(number) == auction()
+    assert len(memory.pairs(QUESTION, "small", 8)) == 1
+    with pytest.raises(MemoryFault, match="auction 99 is no longer"):
+        memory.amend(99, auction())
 
 
 def test_an_agent_learns_from_its_own_lost_plan(tmp_path: Path) -> None:

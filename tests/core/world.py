@@ -205,6 +205,9 @@ class ListMemory:
         self.auctions.append(auction)
         return len(self.auctions)
 
+    def amend(self, number: int, auction: Auction) -> None:
+        self.auctions[number - 1] = auction
+
 
 def pool(
     models: Mapping[str, ScriptedModel], prices: Mapping[str, float] | None = None, **options: object

