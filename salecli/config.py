@@ -2,8 +2,8 @@
 
 Later ones win: defaults, `config.toml` in the user's configuration folder, `[tool.sale]` in the repository's
 pyproject.toml, `sale.toml` at its root, options. No setting holds text that a shell of the host would run:
-`test_command` is for the sandbox alone. What decides about the user's own files (OWNERS) is not the
-repository's to set.
+`test_command` is for the sandbox alone. What decides about the user's own files, screen and keys (OWNERS)
+is not the repository's to set.
 """
 
 from __future__ import annotations
@@ -116,6 +116,14 @@ class ModelSettings(Section):
         return size(self.budget)
 
 
+class TuiSettings(Section):
+    """[tui]"""
+
+    theme: Annotated[str, Field(min_length=1)] = "sale-dark"
+    auto: Amount = 0.0
+    """Seconds after which an auction that waits for the user's "go" goes on by itself; 0 waits."""
+
+
 class Settings(Section):
     """Everything that can be set. Field order is the order of `sale init`."""
 
@@ -135,11 +143,14 @@ class Settings(Section):
     work: WorkSettings = Field(default_factory=WorkSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
+    tui: TuiSettings = Field(default_factory=TuiSettings)
+    keys: dict[str, str | dict[str, str]] = Field(default_factory=dict)
+    """Keys by binding id (auction.go, quoted or not) where others are wanted; the screens know the ids."""
 
 
 _PATHS = (("memory", "path"), ("models", "folder"))
-OWNERS: tuple[Key, ...] = (("apply",), *_PATHS)
-"""Settings that decide about the user's own files: a repository may be a stranger's, and has no say in them.
+OWNERS: tuple[Key, ...] = (("apply",), *_PATHS, ("tui",), ("keys",))
+"""What decides about the user's own files, screen and keys: a repository may be a stranger's, and has no say.
 
 The same holds for the path of a pool file, which names model files that llama.cpp would read."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from salecli.cli.output import Output
 
-ROOMS = ("startup", "models", "sandbox", "memory", "auction")
+ROOMS = ("startup", "models", "sandbox", "memory", "auction", "screens")
 _FIELDS = {"name", "value", "unit", "bar", "ok"}
 
 

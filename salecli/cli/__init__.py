@@ -11,6 +11,7 @@ import difflib
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # Typer's own types have no public address.
 
 COMMANDS = {
     "solve": "Sell a task to the agents of a pool and print the patch that passes the tests.",
+    "replay": "Play a recorded run in the screens: auction, work and patch, without models.",
     "show": "Show a finished run: bids, marks, steps, verdict and patch.",
     "apply": "Apply the patch of a finished run to your repository, and say how to take it back.",
     "memory": "Look into the memory of past auctions.",
@@ -36,10 +38,17 @@ COMMANDS = {
     "init": "Write a sale.toml with every setting and its default.",
 }
 
+_SCREEN = "screen"
+
 _EPILOG = """\b
-Example:
+Without a command, `sale` opens the screens in the repository that you are in; `sale ISSUE.md` opens them
+with that issue. `sale --plain` is the same flow in plain lines with numbered choices.
+
+\b
+Examples:
   sale practice new shop --level 2 --seed 7
-  cd shop && sale solve issue.md | git apply
+  cd shop && sale issue.md
+  sale solve issue.md | git apply
 
 Exit codes: 0 solved, 1 not solved, 2 usage or configuration, 3 environment, 130 interrupted, 143 terminated.
 """
@@ -66,7 +75,15 @@ class _Commands(TyperGroup):
         return command
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and Path(args[0]).is_file():
+            # Not a command of its own: a file's name stands in its place.
+            from salecli.cli import screen
+
+            screen.app._add_completion, screen.app.rich_markup_mode = False, None
+            return _SCREEN, get_command(screen.app), args
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            if Path(args[0]).suffix or "/" in args[0]:
+                raise UsageError(f"no issue file {args[0]}", "name a text file that says what is to be done")
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             known = f"the commands are {', '.join(COMMANDS)}"
             raise UsageError(
@@ -94,18 +111,34 @@ def _version(asked: bool) -> None:
         raise typer.Exit(Exit.SOLVED)
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True, options_metavar="[OPTIONS]", subcommand_metavar="[ISSUE | COMMAND ...]"
+)
 def sale(
     ctx: typer.Context,
+    repo: Annotated[Path | None, typer.Option(help="The repository, or a folder inside it.")] = None,
+    pool: Annotated[str | None, typer.Option(help="A pool's name, or a pool file.")] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain lines and numbered choices in place of the screens.")
+    ] = False,
+    no_refine: Annotated[bool, typer.Option("--no-refine", help="No refinement from memory.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Four local models bid for a coding task; the winner works in a sandbox until the tests pass."""
+    from salecli.cli.screen import Options, begin
+
+    options = Options(repo, pool, plain, no_refine)
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help(), err=True)
-        typer.echo("\nsale: the screen is not there yet; name a command, for example `sale solve`", err=True)
-        raise typer.Exit(Exit.USAGE)
+        raise typer.Exit(begin(options))
+    if ctx.invoked_subcommand == _SCREEN:
+        ctx.obj = options
+    elif options != Options():
+        raise UsageError(
+            "--repo, --pool, --plain and --no-refine before a command are for `sale` without one",
+            f"write them after it: sale {ctx.invoked_subcommand} ...",
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,11 +7,7 @@ from salecli.adapters.journal import Run
 from salecli.cli.output import Output
 from salecli.core import events
 from salecli.core.decisions import Target
-from salecli.core.values import Patch
-from salecli.errors import PatchRefused, UsageError
-
-HOST = "runs on the host"
-"""The flag of changes that a person must say yes to separately."""
+from salecli.errors import UsageError
 
 
 def apply_run(
@@ -30,7 +26,7 @@ def apply_run(
         PatchRefused: a change would run on the host, or the files have changed meanwhile.
     """
     # Applying needs git alone; it stands here so that `sale show` does without.
-    from salecli.adapters.apply import apply_patch
+    from salecli.adapters.accept import accept
 
     ended = run.last(events.RunEnded)
     patch = ended.patch if isinstance(ended, events.RunEnded) else None
@@ -41,23 +37,9 @@ def apply_run(
         raise UsageError(
             f"the patch of run {run.id} did not pass the tests", f"sale apply {run.id} --unsolved"
         )
-    hosted = on_host(patch)
-    if hosted and not flagged:
-        raise PatchRefused(
-            f"the patch changes what runs on your machine later: {', '.join(hosted)}",
-            f"look at it: sale show {run.id}; then: sale apply {run.id} --flagged",
-        )
-    saved = run.folder / "patch.diff"
-    saved.write_bytes(patch.diff.encode("utf-8", "surrogateescape"))
-    title = str(run.about.get("title", ""))
-    done = apply_patch(repository, patch, run.id, to, title=title, saved=saved)
+    done = accept(run, repository, patch, to, flagged=flagged)
     where = f"branch {done.branch}" if done.branch else ", ".join(done.files)
     output.story(f"applied to {where}")
     if done.note:
         output.story(done.note)
     output.story(f"undo: {done.undo}")
-
-
-def on_host(patch: Patch) -> list[str]:
-    """Paths of the patch that a tool of the host may run."""
-    return [change.path for change in patch.changes if HOST in change.flags]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from salecli.cli.where import repository_root
 from salecli.errors import RepositoryError, UsageError
 from salecli.resources import user_file
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 app = typer.Typer()
 
@@ -50,7 +48,16 @@ _ABOUT = {
     "models.budget": 'most memory for loaded models: a size, or a share of what is free ("80%")',
     "models.threads": "per model; 0 takes every core",
     "models.gpu_layers": "layers on a GPU where llama.cpp was built for one; -1 is all",
+    "tui": "the screens; yours alone",
+    "tui.theme": '"sale-dark", "sale-light", "ansi" (the terminal\'s colours), or one of Textual\'s',
+    "tui.auto": 'seconds after which an auction that waits for "go" goes on by itself; 0 waits',
+    "keys": "other keys for the screens, by the ids that ? shows there; yours alone",
+    "keys.auction.go": "several are separated by commas",
 }
+_EXAMPLES = {"keys": {"auction.go": "enter,g"}}
+"""Lines for a table that is empty by default."""
+_COMMENTED = ("tui", "keys")
+"""Tables of which not even the head may stand in a repository's file."""
 
 
 @app.command(epilog=_EPILOG)
@@ -103,18 +110,19 @@ def sample() -> str:
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
         if isinstance(default, Section):
-            sections.append(_section(name, default))
+            values = {key: getattr(default, key) for key in type(default).model_fields}
+            sections.append(_section(name, values))
+        elif name in _EXAMPLES:
+            sections.append(_section(name, _EXAMPLES[name]))
         else:
             plain.append(_line(name, "" if default is None else _toml(default), _ABOUT[name]))
     return head + "\n" + "".join(plain) + "".join(sections)
 
 
-def _section(name: str, section: BaseModel) -> str:
-    lines = [
-        _line(key, _toml(getattr(section, key)), _ABOUT[f"{name}.{key}"])
-        for key in type(section).model_fields
-    ]
-    return f"\n# {_ABOUT[name]}\n[{name}]\n" + "".join(lines)
+def _section(name: str, values: Mapping[str, Any]) -> str:
+    lines = [_line(key, _toml(value), _ABOUT[f"{name}.{key}"]) for key, value in values.items()]
+    head = f"# [{name}]" if name in _COMMENTED else f"[{name}]"
+    return f"\n# {_ABOUT[name]}\n{head}\n" + "".join(lines)
 
 
 def _line(key: str, value: str, about: str) -> str:

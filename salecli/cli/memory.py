@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +74,7 @@ def show(
         if db is None or number is None:
             raise UsageError(f"memory holds no auction {name!r}", "see which there are: sale memory list")
         auction = records.load(db, number)
-        created = next(stamp for one, stamp in overview.ids(db) if one == number)
+        created = overview.recorded_at(db, number)
     if json:
         output.record({"id": number, "created_at": created, **records.plain(auction)})
     else:
@@ -157,14 +156,8 @@ def export(
     if not path.exists():
         raise UsageError(f"there is no memory file {path}", "name one with --memory PATH")
     prepare(path)
-    good, damaged = 0, []
     with _sink(target, path, force, output) as write:
-        for line in interchange.exported(path):
-            if isinstance(line, MemoryFault):
-                damaged.append(line.message)
-                continue
-            write(line + "\n")
-            good += 1
+        good, damaged = interchange.write_all(path, write)
     output.story(f"{plural(good, 'auction')} written to {'stdout' if target == '-' else target}")
     if damaged:
         raise MemoryFault(
@@ -227,21 +220,7 @@ def _sink(target: str, memory: Path, force: bool, output: Output) -> Iterator[An
     if target == "-":
         yield output.exact
         return
-    file = Path(target)
-    if file.exists() and file.samefile(memory):
-        raise UsageError(f"{target} is the memory file itself", "name another file")
-    if file.exists() and not force:
-        raise UsageError(f"{target} is there already", "name a new file, or add --force to replace it")
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="ascii", dir=file.absolute().parent, prefix=f".{file.name}.", delete=False
-        ) as growing:
-            try:
-                yield growing.write
-                growing.close()
-                Path(growing.name).replace(file)
-            except BaseException:
-                Path(growing.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror}", "name another file") from error
+    from salecli.adapters.interchange import new_file
+
+    with new_file(Path(target), memory, force) as write:
+        yield write

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-from salecli.errors import ModelError
-
-if TYPE_CHECKING:
-    from salecli.pool import AgentSpec
 
 app = typer.Typer(no_args_is_help=True, epilog="\b\nExample:\n  sale models list\n")
 
@@ -28,9 +22,11 @@ def list_(
 ) -> None:
     """List a pool's agents: model file, size, memory when loaded, price, context."""
     from salecli.adapters.residency import free_memory
+    from salecli.checks import look
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
     from salecli.config import load_settings
+    from salecli.core.words import amount
     from salecli.pool import load_pool
 
     output = Output(lines=json)
@@ -65,46 +61,3 @@ def list_(
     for row in rows:
         if row["hint"]:
             output.story(f"{row['agent']}: {row['hint']}")
-
-
-def look(agent: AgentSpec) -> dict[str, Any]:
-    """What can be said of an agent's model without loading it; sizes are None where it is missing."""
-    from salecli.adapters.llama import LlamaModel
-
-    row: dict[str, Any] = {
-        "agent": agent.name,
-        "price": agent.price,
-        "context": agent.context,
-        "file": str(agent.path),
-        "bytes": None,
-        "memory": None,
-        "state": "found",
-        "hint": "",
-    }
-    if not agent.path.exists():
-        return row | {"state": "missing", "hint": _fetch(agent.path)}
-    model = LlamaModel(agent.path, name=agent.name, context=agent.context)
-    try:
-        return row | {"bytes": model.header.bytes, "memory": model.bytes}
-    except ModelError as error:
-        return row | {"bytes": agent.path.stat().st_size, "state": error.message, "hint": error.hint}
-
-
-def _fetch(path: Path) -> str:
-    """What to type for a model that is missing: those that come with sale can be made again."""
-    from salecli import resources
-
-    if path.parent == resources.pools():
-        return f"sale practice train --out {shlex.quote(str(path.parent))} --minutes 60"
-    return f"cp MODEL.gguf {shlex.quote(str(path))}"
-
-
-def amount(count: int | None) -> str:
-    """Bytes for people: "4.1 MB"."""
-    if count is None:
-        return "-"
-    number, units = float(count), ["B", "kB", "MB", "GB"]
-    while number >= 1000 and len(units) > 1:
-        number /= 1000
-        units.pop(0)
-    return f"{number:.1f} {units[0]}" if units[0] != "B" else f"{count} B"

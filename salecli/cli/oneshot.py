@@ -12,7 +12,7 @@ from shlex import quote
 
 from salecli import build
 from salecli.adapters.git import Repository
-from salecli.adapters.journal import Journal, Run, new_run
+from salecli.adapters.journal import Run, new_run, recorded
 from salecli.cli.applying import apply_run
 from salecli.cli.exits import Exit
 from salecli.cli.issue import read_issue
@@ -96,19 +96,14 @@ def _play(
 ) -> tuple[events.RunEnded | None, bool]:
     """Play the run: journal first, then the story, then the JSON line."""
     ended, failed = None, False
-    journal = Journal(run)
-    try:
-        with Story(output) as story, closing(house.run(task, run.id)) as stream:
-            for event in stream:
-                journal.write(event)
-                story.tell(event)
-                if shot.json:
-                    output.record(events.to_dict(event))
-                if isinstance(event, events.RunEnded):
-                    ended = event
-                failed = failed or isinstance(event, events.RunFailed)
-    finally:
-        journal.close()
+    with Story(output) as story, closing(recorded(run, house.run(task, run.id))) as stream:
+        for event in stream:
+            story.tell(event)
+            if shot.json:
+                output.record(events.to_dict(event))
+            if isinstance(event, events.RunEnded):
+                ended = event
+            failed = failed or isinstance(event, events.RunFailed)
     return ended, failed
 
 

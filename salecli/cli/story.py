@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _NARROW = 80
 """Columns below which agents become rows."""
+_BORDERS = {
+    "bids": "all bids are made",
+    "marks": "all bids are marked",
+    "winner": "the winner can be chosen",
+    "work": "this attempt has ended",
+}
 _SHORT = {"price/Mt": "USD/Mt", "tokens": "tok", "entropy": "nats"}
 
 
@@ -85,7 +91,14 @@ class Story:
 
     @_tell.register
     def _(self, event: events.AgentOut) -> None:
-        self._say(f"  {event.agent} is out ({event.phase}): {event.reason}", "yellow")
+        match event.phase:
+            case "excluded":
+                said = f"{event.agent} is out: {event.reason}"
+            case "again":
+                said = f"{event.agent} could not bid again, what it bid before stands: {event.reason}"
+            case phase:
+                said = f"{event.agent} is out ({phase}): {event.reason}"
+        self._say(f"  {said}", "yellow")
 
     @_tell.register
     def _(self, event: events.MarkReplaced) -> None:
@@ -97,15 +110,21 @@ class Story:
     @_tell.register
     def _(self, event: events.Led) -> None:
         board = self.board
-        refined = [key for key in board.scores if key[1] and key not in self._shown]
-        if refined:
-            for key in refined:
-                self._refined(key)
-        else:
+        refined = [key for key in board.scores if key[1]]
+        new = [key for key in refined if key not in self._shown]
+        if not new:
             self._now("")
             self._output.show(bid_table(self._output, board))
+        for key in new or refined:
+            self._refined(key)
+        if not new:
             self._say(f"{event.agent} leads: {board.reason((event.agent, event.refined))}")
         self._shown.update(board.scores)
+
+    @_tell.register
+    def _(self, event: events.BidMade) -> None:
+        if not event.bid.refined:
+            self._shown.discard((event.bid.agent, True))
 
     def _refined(self, key: Key) -> None:
         board, agent = self.board, key[0]
@@ -131,11 +150,22 @@ class Story:
 
     @_tell.register
     def _(self, event: events.Paused) -> None:
-        self._say("paused")
+        self._now("")
+        self._say(f"paused: {_BORDERS[event.at]}" if event.at else "paused")
 
     @_tell.register
     def _(self, event: events.Resumed) -> None:
         self._say("going on")
+
+    @_tell.register
+    def _(self, event: events.Reweighed) -> None:
+        weights = event.weights
+        judges = ", ".join(f"{judge} {weight:.2f}" for judge, weight in weights.judges.items())
+        self._say(f"weights turned: thrift {weights.cost:g}, entropy {weights.entropy:g}, judges {judges}")
+
+    @_tell.register
+    def _(self, event: events.Refused) -> None:
+        self._say(f"refused: {event.what}: {event.reason}", "yellow")
 
     @_tell.register
     def _(self, event: events.WinnerChosen) -> None:

@@ -81,19 +81,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"sale {__version__}\n"
 
 
-def test_sale_alone_shows_help_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == Exit.USAGE
-    seen = capsys.readouterr()
-    assert seen.out == ""
-    assert "Commands:" in seen.err
-    assert seen.err.splitlines()[-1].startswith("sale: the screen is not there yet")
-
-
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
         (["sovle"], ["no command 'sovle'", "sale solve"]),
-        (["frobnicate"], ["no command 'frobnicate'", "solve, show"]),
+        (["frobnicate"], ["no command 'frobnicate'", "solve, replay"]),
         (["--bogus"], ["--bogus", "sale --help"]),
         (["init", "--bogus"], ["--bogus", "sale init --help"]),
         (["models", "lsit"], ["lsit", "sale models --help"]),

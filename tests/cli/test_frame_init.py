@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -33,22 +34,27 @@ def test_it_writes_at_the_root_what_changes_nothing(
 
 
 def test_every_setting_is_there_with_its_default(repository: Path) -> None:
-    text = re.sub(r"^# (\w+ = )", r"\1", sample(), flags=re.MULTILINE)
+    text = re.sub(r"^# ([\w.]+ = |\[)", r"\1", sample(), flags=re.MULTILINE)
     values = tomllib.loads(text)
+    example = values.pop("keys")
     flat = {
         f"{name}.{key}" if isinstance(value, dict) else name: inner
         for name, value in values.items()
         for key, inner in (value.items() if isinstance(value, dict) else [("", value)])
     }
-    assert sorted(flat) == sorted(known(Settings))
+    assert sorted([*flat, "keys"]) == sorted(known(Settings))
     user_file().parent.mkdir(parents=True)
     user_file().write_text(text)
-    assert load_settings(repository) == Settings(thrift=0.5)
+    assert load_settings(repository) == Settings(thrift=0.5, keys=example)
 
 
 def test_what_is_the_owners_alone_is_said_to_be(repository: Path) -> None:
     for key in OWNERS:
-        line = next(line for line in sample().splitlines() if line.startswith(f"# {key[-1]} = "))
+        lines = sample().splitlines()
+        head = f"# [{key[-1]}]"
+        line = next((before for before, line in pairwise(lines) if line == head), "") or next(
+            line for line in lines if line.startswith(f"# {key[-1]} = ")
+        )
         assert "yours alone" in line
 
 

@@ -13,9 +13,13 @@ import pytest
 from salecli.cli.exits import Exit
 from salecli.cli.output import Output
 from salecli.cli.story import Story
-from salecli.core.words import money
 from salecli.core import events
-from salecli.core.values import Case, Tests, Verdict
+from salecli.core.auction import hold
+from salecli.core.decisions import Decisions
+from salecli.core.round import Round
+from salecli.core.values import Case, Pair, Plan, Tests, Verdict, Weights
+from salecli.core.words import money
+from tests.core.world import TASK, ListMemory, ScriptedModel, digit, pool
 
 
 def told(*happened: events.Event) -> str:
@@ -39,6 +43,52 @@ def test_a_test_name_cannot_write_a_line_of_the_story() -> None:
 def test_an_endless_reason_stays_one_line() -> None:
     story = told(events.AgentOut("t", "s", "bid", "first\nsecond"))
     assert story == "  s is out (bid): first\\nsecond\n"
+
+
+def test_what_the_user_asked_of_the_auction_is_told() -> None:
+    """A real round: an agent excluded, one that bids again, other weights, and what could not be done."""
+    marks = {
+        "plan s": digit(1),
+        "plan m": digit(3),
+        "plan l": digit(4),
+        "second": digit(5),
+        "better": digit(2),
+    }
+    replies = {"s": ["plan s", "better"], "m": ["plan m", "second", "DIE"], "l": ["plan l"]}
+    market = pool({name: ScriptedModel(said, marks) for name, said in replies.items()})
+    pair = Pair(7, "an older task", 0.9, Plan("s", "lost it"), Plan("l", "won it"))
+    decisions = Decisions(stops={"winner"})
+    shares = dict.fromkeys("sml", 1 / 3)
+    happened: list[events.Event] = [
+        events.RunStarted("t1", "run", TASK, "scripted", market.prices, market.weights, 100, 0, 0)
+    ]
+    for event in hold(market, TASK, ListMemory({"s": [pair]}), decisions, 1, Round()):
+        happened.append(event)
+        if isinstance(event, events.Paused):
+            decisions.exclude("l")
+            decisions.bid_again("m")
+            decisions.bid_again("m")
+            decisions.weigh(Weights(0.25, 0.0, shares))
+            decisions.exclude("nobody")
+            decisions.resume()
+    lines = told(*happened).splitlines()
+    after = lines[lines.index("paused: the winner can be chosen") + 1 :]
+    wanted = [
+        "  l is out: excluded by the user",
+        "m leads: value 0.600 from judges s, m; 1/1.5 of l's price",
+        "m leads: value 1.000 from judges s, m; 1/1.5 of l's price",
+        "  m could not bid again, what it bid before stands: killed by signal 9",
+        "weights turned: thrift 0.25, entropy 0, judges s 0.33, m 0.33, l 0.33",
+        "m leads: value 1.000 from judges s, m; 1/1.5 of l's price",
+        "refused: exclude nobody: there is no such agent",
+        "going on",
+        "Winner m: value 1.000 from judges s, m; 1/1.5 of l's price",
+    ]
+    assert [line for line in after if line in wanted] == wanted
+    tables = [line.split() for line in after if line.startswith("tokens")]
+    assert tables == [["tokens", "6", "6", "out"], ["tokens", "6", "6", "out"], ["tokens", "6", "6", "out"]]
+    # The refined bid stands below each table, scored by the weights of now.
+    assert sum(line.startswith("  s refined") for line in after) == 3
 
 
 @pytest.mark.parametrize(

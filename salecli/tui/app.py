@@ -1,0 +1,300 @@
+"""The app: which screens there are, how one gets from one to another, which run they show."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.command import Provider
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.timer import Timer
+
+from salecli.core.text import clean
+from salecli.errors import SaleError
+from salecli.resources import data_folder
+from salecli.tui import messages, rooms, themes
+from salecli.tui.keys import EVERYWHERE
+from salecli.tui.look import Look
+from salecli.tui.messages import Where
+from salecli.tui.selected import selected_text
+from salecli.tui.signals import Signals
+from salecli.tui.widgets.headline import Heading
+from salecli.tui.wiring import Wiring
+
+if TYPE_CHECKING:
+    # A run's events and values take a tenth of a second, and nobody has a run at the first frame.
+    from salecli.tui.bridge import Bridge, Played, Taking
+    from salecli.tui.replay import Replay
+
+RATE = 15.0
+"""Drains a second while a run gives events."""
+RUN_SCREENS: tuple[Where, ...] = ("auction", "work", "review")
+_SOON = 0.005
+"""Seconds until the next drain where one was cut short."""
+
+
+def _commands() -> type[Provider]:
+    from salecli.tui.commands import SaleCommands
+
+    return SaleCommands
+
+
+class SaleApp(App[None]):
+    """The screens of `sale`."""
+
+    TITLE = "sale"
+    CSS_PATH = "app.tcss"
+    DEFAULT_MODE = "start"
+    BINDINGS: ClassVar[list[BindingType]] = [*EVERYWHERE]
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
+
+    headline: reactive[Heading] = reactive(Heading(), init=False, repaint=False)
+
+    def __init__(
+        self,
+        folder: Path,
+        wiring: Wiring,
+        *,
+        look: Look | None = None,
+        issue: Path | None = None,
+        first: Callable[[], Played] | None = None,
+    ) -> None:
+        """`first` gives the run to show from the start; it is called in a thread."""
+        look = look or Look()
+        plain = themes.colourless()
+        super().__init__(ansi_color=True if plain else None)
+        for theme in themes.OWN:
+            self.register_theme(theme)
+        self.theme = themes.ANSI.name if plain else look.theme
+        self.folder, self.issue, self.wiring = folder.resolve(), issue, wiring
+        self.control: Played | None = None
+        """The run on the screens."""
+        self.signals = Signals()
+        self.headline = Heading(self.folder.name)
+        self._first = first
+        self._bridge: Bridge | None = None
+        self._ticking: Timer | None = None
+        self._screens: dict[str, Screen[None]] = {}
+        """Those of the present run, where they were seen already."""
+        self._question: Screen[bool] | None = None
+        """What was asked last; ctrl+q or ctrl+c is a yes to it."""
+        for where in ("start", "memory", "models"):
+            self.add_mode(where, partial(rooms.apart, where, self.folder, issue, wiring))
+        self.set_keymap(dict(look.keys))
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(gc.enable)
+        self._ticking = self.set_interval(1 / RATE, self._tick, pause=True)
+        if self.signals.number:
+            self.exit()
+        elif self._first is not None:
+            self.call_after_refresh(self.show, self._first)
+
+    # --- screens ----------------------------------------------------------------------------------------
+
+    def _run_screen(self, where: Where, control: Played) -> Screen[None]:
+        self._screens[where] = rooms.of_a_run(where, control)
+        return self._screens[where]
+
+    def _go(self, where: Where) -> None:
+        if where in RUN_SCREENS and self.control is None:
+            self.notify("No run yet: name a task first.", severity="warning")
+            return
+        try:
+            self.switch_mode(where)
+        except SaleError as error:  # a broken configuration
+            self.complain(error)
+
+    def complain(self, error: SaleError) -> None:
+        """Say what is wrong, and what to type."""
+        text = clean(f"{error.message}\n{error.hint}".strip())
+        self.notify(text, severity="error", markup=False, timeout=15)
+
+    # --- the run ----------------------------------------------------------------------------------------
+
+    def show(self, opens: Callable[[], Played]) -> None:
+        """Put a run on the screens; the one before ends first, and is asked about where it goes on."""
+        if self.going:
+            self._ask("Stop the run that goes on?", lambda: self._show_in_turn(opens))
+        else:
+            self._show_in_turn(opens)
+
+    @property
+    def going(self) -> bool:
+        """Whether a live run has not ended."""
+        return self.control is not None and self.control.live and not self.control.ended
+
+    def _ask(self, question: str, then: Callable[[], object]) -> None:
+        from salecli.tui.screens.dialogs import Confirm
+
+        text = "What was done until now stays in its folder; models and containers are ended."
+        self._question = Confirm(question, text, "Stop it", "Go on", danger=True)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                then()
+
+        self.push_screen(self._question, answered)
+
+    def _show_in_turn(self, opens: Callable[[], Played]) -> None:
+        self.run_worker(self._show(opens), group="show", exclusive=True)
+
+    async def _show(self, opens: Callable[[], Played]) -> None:
+        from salecli.tui.bridge import Bridge
+
+        before = self.control
+        try:
+            control = await asyncio.to_thread(opens)
+        except SaleError as error:
+            self.complain(error)
+            return
+        if before is not None:
+            await asyncio.to_thread(before.close)
+        if self.current_mode in RUN_SCREENS:
+            await self.switch_mode("start")
+        for where in RUN_SCREENS if before is not None else ():
+            await self.remove_mode(where)
+        self._screens.clear()
+        self.control, self._bridge, control.woken = control, Bridge(control), self._wake
+        for where in RUN_SCREENS:
+            self.add_mode(where, partial(self._run_screen, where, control))
+        control.start()
+        await self.switch_mode("auction")
+        self._wake()
+
+    def _wake(self) -> None:
+        """Drain again; may be called from any thread."""
+        if self._ticking is not None:
+            self._from_outside(self._ticking.resume)
+
+    def _tick(self) -> None:
+        """Pass on what waits, go along with the run, and rest where nothing is to be expected."""
+        bridge, control = self._bridge, self.control
+        screens = list(self._screens.values())
+        if bridge is None or control is None or any(not screen.is_mounted for screen in screens):
+            return  # a screen that is just opening takes its past from the history first
+        alone = len(self.screen_stack) == 1
+        stands = cast(Where, self.current_mode) if alone else None
+        where = bridge.drain(cast("list[Taking]", screens), stands)
+        if where is not None and where != self.current_mode:
+            self._go(where)
+        self.headline = bridge.heading(self.folder.name)
+        if bridge.behind:
+            self.set_timer(_SOON, self._tick)
+        elif control.asleep and self._ticking is not None:
+            self._ticking.pause()
+
+    # --- what screens and keys ask for -------------------------------------------------------------------
+
+    def on_go(self, message: messages.Go) -> None:
+        self._go(message.where)
+
+    def on_start_run(self, message: messages.StartRun) -> None:
+        self.show(partial(self.wiring.starts, message.text, message.name))
+
+    def on_open_run(self, message: messages.OpenRun) -> None:
+        self.show(partial(self.wiring.finds, message.run_id))
+
+    def on_run_again(self) -> None:
+        task = self.control.board.task if self.control is not None else None
+        if task is None:
+            self.notify("No task yet: name one first.", severity="warning")
+        else:
+            self.show(partial(self.wiring.starts, task.text, task.title))
+
+    async def on_leave(self) -> None:
+        await self.action_quit()
+
+    def action_go(self, where: Where) -> None:
+        self._go(where)
+
+    async def action_leave(self) -> None:
+        await self.action_quit()
+
+    async def action_quit(self, cut: bool = False) -> None:
+        """Quit; a run that goes on is asked about, once. `cut` (ctrl+c) copies what is selected."""
+        if cut and (text := selected_text(self.screen)):
+            from salecli.tui.clip import copy_aloud
+
+            copy_aloud(self.screen, text)
+            return
+        if self.going and self.screen is not self._question:
+            self._ask("Stop the run and quit?", self.exit)
+        else:
+            self.exit()
+
+    def action_help(self) -> None:
+        from salecli.tui.screens.help import WidgetHelp
+
+        self.push_screen(WidgetHelp(self.screen))
+
+    def action_keys(self) -> None:
+        from salecli.tui.screens.help import KeyHelp
+
+        self.push_screen(KeyHelp(self.screen))
+
+    def action_theme(self) -> None:
+        """The next of our own themes."""
+        names = [theme.name for theme in themes.OWN]
+        self.theme = names[(names.index(self.theme) + 1) % len(names) if self.theme in names else 0]
+        self.notify(f"Theme {self.theme}; [tui] theme in the configuration keeps it.", markup=False)
+
+    def action_picture(self) -> None:
+        """Save what is seen as an SVG, outside of any repository."""
+        folder = data_folder() / "screenshots"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = self.save_screenshot(f"sale-{datetime.now():%Y%m%d-%H%M%S}.svg", str(folder))
+        except OSError as error:
+            self.notify(f"{folder}: {error.strerror}", severity="error", markup=False)
+            return
+        self.notify(f"Saved {path}", markup=False)
+
+    def action_speed(self, faster: bool) -> None:
+        if (replay := self._playing()) is not None:
+            replay.change(faster)
+
+    def action_still(self) -> None:
+        if (replay := self._playing()) is not None:
+            replay.toggle()
+
+    def _playing(self) -> Replay | None:
+        """The recording that plays on the screen that is seen."""
+        control = self.control
+        if control is None or control.live or control.ended or self.current_mode not in ("auction", "work"):
+            return None
+        return cast("Replay", control) if len(self.screen_stack) == 1 else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that work in some places only: `q` away from a run, a recording's where one is played."""
+        if action in ("speed", "still"):
+            return self._playing() is not None
+        return action != "leave" or self.current_mode not in RUN_SCREENS
+
+    # --- beginning and end ------------------------------------------------------------------------------
+
+    def show_until_closed(self) -> None:
+        """Run in the terminal, then end the run on the screens; returns when nothing of it is left."""
+        try:
+            with self.signals.watching(partial(self._from_outside, self.exit)):
+                self.run()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the run on the screens; the app must have ended."""
+        if self.control is not None:
+            self.control.close()
+
+    def _from_outside(self, then: Callable[[], object]) -> None:
+        """Call something in the loop, from a signal's handler or from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(then)

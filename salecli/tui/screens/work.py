@@ -1,0 +1,304 @@
+"""The winner's work as it happens: steps, test runs, the reply that is being written, how it ends."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Footer, Static
+
+from salecli.core.text import clean
+from salecli.tui.clip import copy_aloud
+from salecli.tui.control import Control, Fed, Streamed
+from salecli.tui.screens.dialogs import Ask, Confirm
+from salecli.tui.widgets.attempts import Attempts, Block, Row, did, end_blocks, step_blocks
+from salecli.tui.widgets.headline import Headline
+from salecli.tui.widgets.output import Output, folded
+from salecli.tui.widgets.steps import Steps
+from salecli.tui.widgets.strip import TestStrip
+
+_TWICE = 1.0
+"""Seconds within which a second Esc stops the run."""
+
+
+class WorkScreen(Screen[None]):
+    """What the winner does, step by step, and what the tests say after each."""
+
+    HELP: ClassVar = """\
+# Work
+
+What the winner does, step by step. The first line says how far it is; below it stands one strip of signs a
+test run, the newest last: `.` passed, `F` failed, `E` error, `s` skipped. Where there are many tests, a sign
+stands for several and shows the worst of them.
+
+A **hint** goes to the agent with its next observation. **Next** lets the next bidder take over, in a fresh
+sandbox. **Pause** holds the run before its next attempt. **Esc** twice stops the run; what was done until
+then stays in its folder.
+"""
+    CSS_PATH = "work.tcss"
+    AUTO_FOCUS: ClassVar[str | None] = "Steps"
+    # fmt: off
+    HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (76, "-beside")]  # noqa: RUF012 - Textual does not say ClassVar
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (10, "-low"), (18, "-high")]  # noqa: RUF012
+    # fmt: on
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h", "hint", "Hint", id="work.hint", tooltip="Say something to the agent at work"),
+        Binding("n", "hand_over", "Next", id="work.next", tooltip="Let the next bidder take over"),
+        Binding("space", "pause", "Pause", id="work.pause", tooltip="Stop before the next attempt, or go on"),
+        Binding("s", "step", "Step", id="work.step", tooltip="Go on to the next decision only"),
+        Binding("enter,o", "whole", "Output", id="work.output", tooltip="The whole reply and output"),
+        Binding("y", "copy", "Copy", id="work.copy", tooltip="Copy the chosen step's reply and output"),
+        Binding("end", "latest", "Newest", id="work.latest", show=False, priority=True, tooltip="Newest"),
+        Binding("escape", "stop", "Stop", id="work.stop", tooltip="Pressed twice, stop the run"),
+    ]
+
+    def __init__(self, control: Control) -> None:
+        super().__init__()
+        self.control = control
+        self.attempts = Attempts()
+        self._shown: tuple[str, int, int] | None = None
+        """What the output is of."""
+        self._asked: list[str] = []
+        """What was decided and has not taken effect yet, in words."""
+        self._escaped = -_TWICE
+
+    def compose(self) -> ComposeResult:
+        yield Headline()
+        yield Static("", id="state", markup=False)
+        yield TestStrip()
+        with Container(id="panes"):
+            yield Steps()
+            yield Output()
+        yield Static("", id="note", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        for fed in self.control.history:
+            self.attempts.apply(fed)
+        self._redraw()
+
+    def apply(self, fed: Fed) -> None:
+        """Take one event in."""
+        before = self.attempts.last
+        self.attempts.apply(fed, self.control.at)
+        if isinstance(fed, Streamed):
+            if fed.what == "work":
+                self._written(fed.text)
+            return
+        kind = type(fed).__name__
+        if kind == "StepTaken":
+            self._asked = [one for one in self._asked if "hint" not in one]
+        elif kind in ("WorkEnded", "RunEnded", "RunFailed") or self.attempts.last is not before:
+            self._asked.clear()
+        self._redraw()
+
+    def _written(self, text: str) -> None:
+        """More of the reply that is being written."""
+        attempt = self.attempts.working
+        if attempt is None:
+            return
+        first = len(attempt.reply) == 1
+        now = ("now", len(self.attempts.all) - 1, len(attempt.steps))
+        if first:
+            self._redraw()
+        elif self._shown == now:
+            self.query_one(Output).append(text)
+        self._tell()
+
+    def _redraw(self) -> None:
+        """Everything but the reply's growth."""
+        if not self.children:  # the app is on its way out, and took them along
+            return
+        steps, output = self.query_one(Steps), self.query_one(Output)
+        self.query_one(TestStrip).runs = tuple(tests for _, tests in self.attempts.runs)
+        # Who scrolled back in what is being written reads on undisturbed.
+        held = self._shown is not None and self._shown[0] == "now" and not output.anchored
+        steps.following = steps.following and not held
+        steps.show(list(self.attempts.rows()))
+        if steps.row is not None and not held:
+            self._output(steps.row)
+        self._tell()
+
+    def on_steps_chosen(self, event: Steps.Chosen) -> None:
+        event.stop()
+        self._shown = None
+        # By the time it arrives the row may have become another.
+        row = self.query_one(Steps).row
+        if row is not None:
+            self._output(row)
+
+    def _output(self, row: Row) -> None:
+        """Show what a row stands for, unless it is there already."""
+        attempt = self.attempts.all[row.attempt]
+        key = (row.part, row.attempt, len(attempt.steps) if row.part == "now" else row.step)
+        blocks = self._blocks(row)
+        if row.part in ("step", "attempt") and key == self._shown:
+            return
+        self._shown = key
+        self.query_one(Output).show([(head, folded(text)) for head, text in blocks], end=row.part == "now")
+
+    def _blocks(self, row: Row) -> list[Block]:
+        """The texts behind a row, whole."""
+        attempt = self.attempts.all[row.attempt]
+        if row.part == "step":
+            return step_blocks(attempt.steps[row.step])
+        if row.part == "end":
+            return end_blocks(attempt)
+        if row.part == "attempt":
+            return []
+        blocks: list[Block] = []
+        if attempt.steps:
+            last = attempt.steps[-1]
+            blocks.append((f"step {last.number}: {did(last)}", last.observation))
+        return [*blocks, (f"{attempt.now()} ...", "".join(attempt.reply))]
+
+    def _tell(self) -> None:
+        """The line at the top, and the one at the bottom."""
+        control, attempts = self.control, self.attempts
+        state = self.query_one("#state", Static)
+        said = clean(attempts.state(control.at), newlines=False)
+        paused = " [paused]" if attempts.paused and attempts.ended is None else ""
+        state.update(Content(f"{said}{paused}"), layout=False)
+        note = self.query_one("#note", Static)
+        text = "; ".join(self._asked)
+        if attempts.failed is not None:
+            text = attempts.failed.hint
+        elif attempts.ended is not None and attempts.ended.patch is not None:
+            text = "F5 shows the patch." if not attempts.ended.patch.empty else "Nothing was changed."
+        note.update(Content(clean(text, newlines=False)))
+        note.set_class(bool(text), "said")
+
+    def _deciding(self, needs_work: bool = True) -> bool:
+        """Whether something can be decided now; says so where not."""
+        if not self.control.live:
+            self.notify("This is a recording: nothing can be decided.", severity="warning")
+        elif self.control.ended:
+            self.notify("The run has ended: nothing can be decided any more.", severity="warning")
+        elif needs_work and (self.attempts.working is None or self.attempts.working.end is not None):
+            self.notify("Nobody works now.", severity="warning")
+        else:
+            return True
+        return False
+
+    def action_hint(self) -> None:
+        attempt = self.attempts.working
+        if not self._deciding() or attempt is None:
+            return
+
+        def given(text: str | None) -> None:
+            if text and self._deciding():
+                self.control.decisions.hint(text)
+                self._asked.append("your hint goes with the next observation")
+                self._tell()
+
+        self.app.push_screen(Ask(f"Hint for {attempt.agent}", "It goes with the next observation."), given)
+
+    def action_hand_over(self) -> None:
+        attempt = self.attempts.working
+        if not self._deciding() or attempt is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            # The dialog may have stood there while this attempt ended: the next one was not meant.
+            if yes and self.attempts.working is attempt and self._deciding():
+                self.control.decisions.hand_over()
+                self._asked.append(f"{attempt.agent} hands over after this step")
+                self._tell()
+
+        text = (
+            f"{attempt.agent} ends after its step, unsolved. If attempts are left, "
+            "the next bidder starts afresh in a new sandbox; otherwise the run ends."
+        )
+        self.app.push_screen(
+            Confirm("Hand over to the next bidder?", text, "Hand over", "Let it work"), answered
+        )
+
+    def action_pause(self) -> None:
+        if not self._deciding(needs_work=False):
+            return
+        decisions = self.control.decisions
+        if decisions.paused:
+            decisions.resume()
+            self._asked = [one for one in self._asked if "stands still" not in one]
+        else:
+            decisions.pause()
+            self._asked.append("the run stands still before its next attempt; space takes that back")
+        self._tell()
+
+    def action_step(self) -> None:
+        if self._deciding(needs_work=False):
+            self.control.decisions.step()
+            self._asked = [one for one in self._asked if "stands still" not in one]
+            self._asked.append("the run goes on and stands still before its next attempt")
+            self._tell()
+
+    def action_whole(self) -> None:
+        row = self.query_one(Steps).row
+        if row is not None:
+            self.app.push_screen(Whole(row.left.strip(), self._blocks(row)))
+
+    def action_copy(self) -> None:
+        row = self.query_one(Steps).row
+        if row is not None:
+            copy_aloud(self, text_of(self._blocks(row)))
+
+    def action_latest(self) -> None:
+        steps, output = self.query_one(Steps), self.query_one(Output)
+        if self.focused is output and not output.anchored:
+            output.follow()
+            return
+        steps.latest()
+
+    def action_stop(self) -> None:
+        if not self.control.live or self.control.ended:
+            return
+        now = monotonic()
+        if now - self._escaped < _TWICE:
+            self.control.stop()
+            self._asked = ["the run is being stopped"]
+            self._tell()
+        else:
+            self._escaped = now
+            self.notify("Esc again stops the run.", timeout=_TWICE + 0.5)
+
+
+class Whole(ModalScreen[None]):
+    """One step's reply and output from first to last line."""
+
+    CSS_PATH = "work.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,o,enter", "close", "Close", id="whole.close", tooltip="Back to the steps"),
+        Binding("y", "copy", "Copy", id="whole.copy", tooltip="Copy all of it"),
+    ]
+
+    def __init__(self, title: str, blocks: list[Block]) -> None:
+        super().__init__()
+        self._title = title
+        self._blocks = blocks
+
+    def compose(self) -> ComposeResult:
+        yield Static(clean(self._title, newlines=False), markup=False, id="state")
+        yield Output()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        output = self.query_one(Output)
+        output.show(self._blocks)
+        output.focus()
+
+    def action_close(self) -> None:
+        if self.app.screen is self:
+            self.dismiss()
+
+    def action_copy(self) -> None:
+        copy_aloud(self, text_of(self._blocks))
+
+
+def text_of(blocks: list[Block]) -> str:
+    """Blocks as one text, made safe to paste: no control character of theirs is left."""
+    return "\n".join(f"{head}\n{clean(text)}\n" if head else clean(text) for head, text in blocks)

@@ -1,0 +1,78 @@
+"""A finished auction's bids as a table: what each cost, what the judges gave, how it scored."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+from textual.widgets import Static
+
+from salecli.core.text import clean
+from salecli.core.values import Auction
+from salecli.core.words import shortened
+
+_CELL = 7
+"""Columns that a number takes, with its gap."""
+
+
+class BidTable(Static):
+    """One bid a line; a narrow screen shows the mean of the marks, a very narrow one the score alone."""
+
+    DEFAULT_CSS = """
+    BidTable { height: auto; padding: 0 0 0 2; }
+    """
+
+    def __init__(self, auction: Auction) -> None:
+        super().__init__("", markup=False)
+        self._auction = auction
+
+    def on_resize(self) -> None:
+        self.update(self._table(self.content_size.width))
+
+    def _table(self, width: int) -> Table:
+        auction = self._auction
+        judges = list(dict.fromkeys(mark.judge for mark in auction.marks))
+        marks = {(mark.judge, mark.agent, mark.refined): mark.value for mark in auction.marks}
+        scores = {(score.agent, score.refined): score for score in auction.scores}
+        grid = width >= 18 + _CELL * (6 + len(judges))
+        full = width >= 18 + _CELL * 7
+        some = width >= 18 + _CELL * 3
+        heads = ["bid", "tokens", "marks", "score"] if some else ["bid", "tokens", "score"]
+        if full:
+            given = [f"by {shortened(clean(one, False), 4)}" for one in judges] if grid else ["marks"]
+            heads = ["bid", "USD/Mt", "tokens", "entropy", *given, "cost", "value", "score"]
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=False, collapse_padding=True)
+        for head in heads:
+            table.add_column(Text(head), justify="left" if head == "bid" else "right", no_wrap=True)
+        for bid in auction.bids:
+            key = (bid.agent, bid.refined)
+            score, price = scores.get(key), auction.prices.get(bid.agent)
+            own = [(judge, marks.get((judge, *key))) for judge in judges]
+            known = [value for _, value in own if value is not None]
+            won = key == (auction.winner, auction.winner_refined)
+            name = shortened(clean(bid.agent, False), 12) + " refined" * bid.refined
+            if grid and full:
+                marked = [_mark(value, judge == bid.agent) for judge, value in own]
+            else:
+                marked = [f"{sum(known) / len(known):.1f}" if known else "-"]
+            total = f"{score.total:+.3f}" if score else "-"
+            cells = [f"{'*' if won else ' '} {name}", f"{bid.tokens:,}", *(marked if some else ()), total]
+            if full:
+                cells = [
+                    cells[0],
+                    "-" if price is None else f"{price:g}",
+                    f"{bid.tokens:,}",
+                    f"{bid.entropy:.2f}",
+                    *marked,
+                    f"{score.cost:.3f}" if score else "-",
+                    f"{score.value:.3f}" if score else "-",
+                    total,
+                ]
+            table.add_row(*(Text(cell, style="bold" if won else "") for cell in cells))
+        return table
+
+
+def _mark(value: float | None, own: bool) -> str:
+    """A mark; an agent's own stands in brackets."""
+    if value is None:
+        return "-"
+    return f"({value:.1f})" if own else f"{value:.1f}"

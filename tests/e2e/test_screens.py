@@ -1,0 +1,118 @@
+"""The whole flow on the screens, by keyboard alone: real models, a real sandbox, a real repository."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from salecli.adapters.journal import runs_folder
+from salecli.practice.curriculum import practice as task_of
+from salecli.tui.app import SaleApp
+from salecli.tui.wiring import wiring
+from tests.e2e.world import contents, practice
+
+pytestmark = [pytest.mark.slow, pytest.mark.docker]
+
+LEVEL, SEED, AGENT = 3, 1, "m"
+"""A task that this agent solves though its module is not the stub it was trained on, and does not win."""
+PATIENCE = 120.0
+COMMENT = "# Bins of the shop."
+
+
+def drawn(pilot: Pilot[None]) -> str:
+    """What stands on the screen."""
+    lines = pilot.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+
+async def until(pilot: Pilot[None], met: Callable[[], bool], what: str) -> None:
+    for _ in range(int(PATIENCE / 0.1)):
+        await pilot.pause(0.1)
+        if met():
+            return
+    raise AssertionError(f"waited for {what!r} and saw:\n{drawn(pilot)}")
+
+
+async def sees(pilot: Pilot[None], text: str) -> None:
+    await until(pilot, lambda: text in drawn(pilot), text)
+
+
+def shop(folder: Path) -> tuple[Path, str]:
+    """A practice repository whose module has a comment on top that the agents do not know.
+
+    Its stub has all lines but the last: a solution is a hunk that takes the comment away, and one that writes
+    the last line.
+    """
+    made = practice(folder, LEVEL, SEED)
+    given = task_of(LEVEL, SEED)
+    lines = given.solution.splitlines()[:-1]
+    text = "\n".join([COMMENT, *lines, "    raise NotImplementedError", ""])
+    (made / given.path).write_text(text)
+    subprocess.run(["git", "-C", made, "commit", "-qam", "a comment"], check=True)
+    return made, given.path
+
+
+def test_from_the_issue_to_a_branch(tmp_path: Path) -> None:
+    """Paste, watch, override with a reason, leave a hunk out, see it verified again, apply, find it, quit."""
+    folder, path = shop(tmp_path / "shop")
+    issue = (folder / "issue.md").read_text()
+    untouched = contents(folder)
+    app = SaleApp(folder, wiring(folder, {}))
+
+    async def go() -> None:
+        async with app.run_test(size=(130, 40)) as pilot:
+            await sees(pilot, "ready: 4 models")
+            app.screen.focused.text = ""  # type: ignore[union-attr]
+            await pilot.pause()
+            app.copy_to_clipboard(issue)
+            await pilot.press("ctrl+v")
+            await sees(pilot, issue.splitlines()[1])
+            await pilot.press("f10")
+            await sees(pilot, "Your turn")
+            assert f"* {AGENT} leads" not in drawn(pilot), (
+                "choose another agent or another task for this test"
+            )
+            await pilot.press("3")
+            await sees(pilot, f"Let {AGENT} win")
+            await pilot.press(*"it knows", "enter")
+            await pilot.pause(0.5)
+            await pilot.press("enter")
+            await sees(pilot, "solved by ")  # whoever: the next bidder may have to step in
+            assert "2 hunks" in drawn(pilot), drawn(pilot)
+            await pilot.press("space")  # the comment stays
+            await sees(pilot, "[ ] 1/2")
+            await pilot.press("b")
+            await sees(pilot, "Apply to a new branch?")
+            assert "4/4" in drawn(pilot)
+            await pilot.press("y")
+            await sees(pilot, "undo")
+            await pilot.press("f6")
+            await sees(pilot, f"{AGENT} o")
+            await pilot.press("enter")
+            await sees(pilot, "it knows")
+            await pilot.press("escape", "ctrl+q")
+            await pilot.pause(0.5)
+
+    try:
+        asyncio.run(go())
+    finally:
+        app.close()
+    (run,) = [one.name for one in runs_folder().iterdir()]
+    branch = f"sale/{run}"
+    written = subprocess.run(
+        ["git", "-C", folder, "show", f"{branch}:{path}"], check=True, capture_output=True, text=True
+    ).stdout
+    assert written.startswith(COMMENT)
+    assert "NotImplementedError" not in written
+    now = contents(folder)
+    assert {name: now[name] for name in untouched if not name.startswith(".git/")} == {
+        name: text for name, text in untouched.items() if not name.startswith(".git/")
+    }
+    subprocess.run(["git", "-C", folder, "checkout", "-q", branch], check=True)
+    done = subprocess.run(["python3", "-c", f"import {path.removesuffix('.py')}"], cwd=folder, check=False)
+    assert done.returncode == 0
