@@ -44,6 +44,8 @@ class Checked:
 class Sure(Confirm):
     """Enter never accepts: "no" has the focus, dangerous or not."""
 
+    KEYS = "y says yes   Enter, n or Esc says no"
+
     def on_mount(self, event: Mount) -> None:  # type: ignore[override]
         event.prevent_default()  # the question's own choice of focus
         self.query_one("#no").focus()

@@ -98,6 +98,7 @@ class Confirm(Dialog[bool]):
     """Yes or no; where it is dangerous, "no" has the focus."""
 
     AUTO_FOCUS: ClassVar[str | None] = ""
+    KEYS: ClassVar[str] = "y says yes   n or Esc says no"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", id="dialog.yes", tooltip="Say yes"),
         Binding("n", "answer(False)", "No", id="dialog.no", tooltip="Say no"),
@@ -129,7 +130,7 @@ class Confirm(Dialog[bool]):
             with Horizontal(classes="buttons"):
                 yield Button(Content(f"{clean(self._yes)} (y)"), id="yes", compact=True)
                 yield Button(Content(f"{clean(self._no)} (n)"), id="no", compact=True)
-            yield self.line("Esc cancels", "keys")
+            yield self.line(self.KEYS, "keys")
 
     def on_mount(self) -> None:
         self.query_one("#no" if self._danger else "#yes").focus()

@@ -108,7 +108,8 @@ shows the plan that a refined one replaced, `a` all plans side by side, `y` copi
         self.refresh()
 
     def _render_markdown(self) -> None:
-        if self.writing or self._drawn is not None or not self.text:
+        # Called after a frame: another run may have taken this one's screens away meanwhile.
+        if self.writing or self._drawn is not None or not self.text or not self.is_attached:
             return
         styles = {name: self.get_component_rich_style(f"plan--{name}") for name in STYLES}
         self._drawn = markdown(self.text, self._wrapped.width, self.rich_style, styles)
