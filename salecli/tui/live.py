@@ -110,6 +110,8 @@ class LiveRun:
         """A word for the headline."""
         if not self.history:
             return "preparing"
+        if self.ended:
+            return "stopped" if self.stopped else ""
         return "paused" if self.board.paused_at else ""
 
     @property
@@ -194,9 +196,14 @@ class LiveRun:
 
     def _play(self, stream: Generator[events.Event, None, object]) -> None:
         """Play one stream to its end: into the journal first, then to the screens."""
+        over = False
         try:
             with closing(recorded(self.run, self._unstopped(stream))) as told:
                 for event in told:
+                    if isinstance(event, events.RunEnded) and not over:
+                        # Before it is told: whoever answers it by closing has not cut the run short.
+                        over = True
+                        self._played()
                     self._tell(event, isinstance(event, events.RunEnded))
         except SaleError as error:
             self._fail(error.message, error.hint)
@@ -204,7 +211,8 @@ class LiveRun:
             if self.stopped:
                 self._fail("", "")
         finally:
-            self._played()
+            if not over:
+                self._played()
 
     def _unstopped(self, stream: Generator[events.Event, None, object]) -> events.Stream:
         """The same events; what cancelling brings forth is no part of the story."""
