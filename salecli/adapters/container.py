@@ -217,14 +217,22 @@ class Container:
             code = self.client.api.exec_inspect(made)["ExitCode"] if how == "end" else None
         # Neither `exit` nor `kill` fails by itself: it could not be started, or died with its container.
         if code is None or code >= 126:
-            with speaking(what):
-                running = self.client.api.inspect_container(self.id)["State"]["Running"]
-            if running:
+            if self._stays():
                 raise SandboxError(
                     "the sandbox cannot run commands any more: its memory or processes are used up"
                 )
             raise gone(what)
         return bytes(said)
+
+    def _stays(self) -> bool:
+        """Whether the container runs, and does not just come to its end: then it takes no commands either."""
+        until = time.monotonic() + 1.0
+        while True:
+            with speaking("look at the container"):
+                running = bool(self.client.api.inspect_container(self.id)["State"]["Running"])
+            if not running or time.monotonic() >= until:
+                return running
+            time.sleep(0.1)
 
     def remove(self) -> None:
         """End and remove the container; safe to call twice, and when it has gone already."""

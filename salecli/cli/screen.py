@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -114,8 +115,13 @@ def show(
 
 def _ended(app: SaleApp) -> int:
     """Say what can be typed next; returns the exit code."""
-    from salecli.cli.output import Output
+    from salecli.cli.output import Output, discard
     from salecli.tui.live import LiveRun
+
+    if app.signals.number == signal.SIGHUP:
+        # The terminal is gone: what is still to be written must not become Python's own exit code.
+        discard(sys.stdout)
+        discard(sys.stderr)
 
     run = app.control if isinstance(app.control, LiveRun) else None
     if run is not None and run.run.begun:

@@ -82,6 +82,7 @@ class LiveRun:
         self.bug = False
         """Whether an error that nobody foresaw ended the run."""
         self.stopped = False
+        self._stopping: threading.Thread | None = None
         """Whether the user cut the run short."""
         self.woken: Callable[[], None] = lambda: None
         self._opens = opens
@@ -134,7 +135,8 @@ class LiveRun:
             return
         self.stopped = True
         self.decisions.resume()
-        threading.Thread(target=self._cancel, name=f"stop-{self.id}", daemon=True).start()
+        self._stopping = threading.Thread(target=self._cancel, name=f"stop-{self.id}", daemon=True)
+        self._stopping.start()
 
     def close(self) -> None:
         """End the run and its house; returns when its thread, processes and containers are gone."""
@@ -142,6 +144,9 @@ class LiveRun:
         self._comments.put(None)
         if self._thread.ident is not None:
             self._thread.join()
+            if self._stopping is not None:
+                # It may still be removing a container that the run's own thread then found gone.
+                self._stopping.join()
 
     def part(self, patch: Patch, chosen: Selection) -> Patch:
         from salecli.core import diff
