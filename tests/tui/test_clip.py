@@ -89,7 +89,7 @@ def test_a_tool_that_stays_in_the_background_is_not_waited_for(
     tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """xclip holds the selection, and its streams, until another program takes it."""
-    tool("xclip", 'cat > "$HELD"; (read line < /dev/zero) & exit 0')
+    tool("xclip", 'cat > "$HELD"; sleep 4 & exit 0')
     monkeypatch.setenv("DISPLAY", ":0")
     assert copied("text") == "copied with xclip"
 
