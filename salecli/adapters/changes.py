@@ -91,14 +91,26 @@ def part_of(
         raise PatchRefused(
             f"this part of the patch does not stand alone: {error.message}", "take what belongs to it as well"
         ) from error
-    fresh = [item for item in store.differences(base, tree) if item.after is not None]
-    for item in fresh:
-        assert item.after is not None
-        if item.after.mode == SUBMODULE:
-            raise PatchRefused(f"{printable(item.path)}: a submodule may not be changed")
-        check(item.path, item.after.mode, store.blob(item.after.id), entries)
-    check_twins([item.path for item in fresh], store.entries(tree))
+    checked(store, base, tree, entries)
     return patch_between(store, base, tree, decides)
+
+
+def checked(store: ObjectFolder, base: str, tree: str, entries: Entries) -> list[Difference]:
+    """What a diff has made of the base tree, all of it within the policy.
+
+    Raises:
+        PatchRefused: a path, a link, a submodule or a size that breaks it.
+    """
+    found = store.differences(base, tree)
+    fresh = []
+    for item in found:
+        if item.after is not None:
+            if item.after.mode == SUBMODULE:
+                raise PatchRefused(f"{printable(item.path)}: a submodule may not be changed")
+            check(item.path, item.after.mode, store.blob(item.after.id), entries)
+            fresh.append(item.path)
+    check_twins(fresh, store.entries(tree))
+    return found
 
 
 def _change(

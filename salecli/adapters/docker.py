@@ -16,7 +16,6 @@ from salecli.adapters.container import Container, SandboxLimits
 from salecli.adapters.engine import connect, reap
 from salecli.adapters.git import Snapshot
 from salecli.adapters.image import IMAGE, pinned
-from salecli.adapters.objects import SUBMODULE
 from salecli.adapters.testing import MAX_REPORT, Outcome
 from salecli.core.values import Completed, Patch, Tests
 from salecli.errors import PatchRefused, RepositoryError, SaleError, SandboxError
@@ -304,20 +303,13 @@ class DockerWorkspace:
         if patch.tree and patch.tree != tree:
             raise PatchRefused("the patch does not reproduce the tree it was made from")
         verified = dict(self.snapshot.entries)
-        fresh = []
-        for item in store.differences(base, tree):
-            if item.after is not None:
-                if item.after.mode == SUBMODULE:
-                    raise PatchRefused(f"{item.path!a}: a submodule may not be changed")
-                changes.check(item.path, item.after.mode, store.blob(item.after.id), self.snapshot.entries)
-                fresh.append(item.path)
+        for item in changes.checked(store, base, tree, self.snapshot.entries):
             if policy.is_test(item.path) or self.decides(item.path):
                 continue
             if item.after is None:
                 verified.pop(item.path, None)
             else:
                 verified[item.path] = item.after
-        changes.check_twins(fresh, store.entries(tree))
         if self.before is None:
             with self.open() as sandbox:
                 self.before = sandbox.tested()

@@ -299,12 +299,11 @@ class Measures:
 
         `tokens` may be fewer than the distributions: the last token drawn may not count any more.
         """
-        if not tokens:
-            self.held = 0
-            return []
         self.held = len(tokens)
+        if not tokens:
+            return []
         logits, shares = self._weigh()
-        self.held = 0
+        self.clear()
         with np.errstate(invalid="ignore"):
             # Row by row: BLAS adds up more exactly than einsum, and one result does not depend on the others.
             means = np.array([share.dot(row) for share, row in zip(shares, logits, strict=True)])
@@ -317,10 +316,12 @@ class Measures:
         chosen = logits[np.arange(len(tokens)), tokens] - logs
         return list(zip(np.maximum(logs - means, 0.0).tolist(), chosen.tolist(), strict=True))
 
-    def probabilities(self, tokens: Sequence[int]) -> list[float]:
-        """Probabilities of some tokens in the only distribution held; forgets it."""
+    def probabilities(self, logits: Any, tokens: Sequence[int]) -> list[float]:
+        """Probabilities of some tokens in one distribution; forgets what is held."""
+        self.clear()  # a stream that failed may have left some
+        self.take(logits)
         _, shares = self._weigh()
-        self.held = 0
+        self.clear()
         found: list[float] = (shares[0, list(tokens)] / self._totals[0]).tolist()
         return found
 

@@ -166,16 +166,10 @@ class Worker:
         prompt = self._chat.open(_turns(request["turns"]), thinking=limits["think"] > 0)
         self._fits(len(prompt))
         run = _Run(len(prompt))
-        before = self._sequence.evaluated
         sampler = native.Sampler(limits["temperature"], limits["top_p"], limits["top_k"], limits["seed"])
         with sampler as chain:
             try:
-                try:
-                    run.evaluated = self._sequence.evaluate(prompt)
-                    run.end = self._generate(run, chain, limits)
-                except native.Cancelled:
-                    run.evaluated = run.evaluated or self._sequence.evaluated - before
-                    run.end = "cancelled"
+                self._continue(run, prompt, chain, limits)
                 tokens = self._measured(run)
             except native.NativeError as error:
                 raise Refused("native", reason=str(error), **run.counts) from error
@@ -183,6 +177,18 @@ class Worker:
                 refused.fields |= run.counts
                 raise
         return {"tokens": tokens, **run.counts, "end": run.end}
+
+    def _continue(self, run: _Run, prompt: list[int], chain: Any, limits: Message) -> None:
+        """Evaluate the prompt and draw tokens, until they end or the parent cancels."""
+        from salecli.adapters import llama_native as native
+
+        before = self._sequence.evaluated
+        try:
+            run.evaluated = self._sequence.evaluate(prompt)
+            run.end = self._generate(run, chain, limits)
+        except native.Cancelled:
+            run.evaluated = run.evaluated or self._sequence.evaluated - before
+            run.end = "cancelled"
 
     def _generate(self, run: _Run, chain: Any, limits: Message) -> str:
         """Draw tokens until one ends the turn or a limit is reached; returns how it ended."""
@@ -288,8 +294,7 @@ class Worker:
         left = sequence.keep(min(sequence.common(prefix), len(prefix)))
         sequence.extend(prefix[left:])
         sequence.extend(ending)
-        sequence.measures.take(sequence.logits())
-        shares = sequence.measures.probabilities(options)
+        shares = sequence.measures.probabilities(sequence.logits(), options)
         return {
             "shares": shares,
             "prompt": len(prefix) + len(ending),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from salecli.adapters.signals import Answer, answered
 from salecli.cli.exits import Exit
 
 
@@ -37,20 +38,11 @@ def interrupts() -> Iterator[None]:
         signal.signal(number, signal.SIG_IGN)
         raise Terminated
 
-    wanted = {signal.SIGINT: on_interrupt, signal.SIGTERM: on_terminate}
+    wanted: dict[int, Answer] = {signal.SIGINT: on_interrupt, signal.SIGTERM: on_terminate}
     if hasattr(signal, "SIGHUP"):
         wanted[signal.SIGHUP] = on_terminate
-    # A signal that the parent told us to ignore (nohup, a job of a script) stays ignored.
-    before = {
-        number: signal.signal(number, answer)
-        for number, answer in wanted.items()
-        if signal.getsignal(number) != signal.SIG_IGN
-    }
-    try:
+    with answered(wanted):
         yield
-    finally:
-        for number, answer in before.items():
-            signal.signal(number, answer)
 
 
 def _at_once() -> None:

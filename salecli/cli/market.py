@@ -7,7 +7,9 @@ from typing import Literal
 from salecli.cli.questions import Questions
 from salecli.core.board import Board
 from salecli.core.decisions import Decisions
-from salecli.core.scoring import ranked, score
+from salecli.core.scoring import in_proportion, ranked
+from salecli.core.text import indented
+from salecli.core.tried import tried
 from salecli.core.values import Weights
 
 Next = Literal["go", "wait", "stop"]
@@ -93,13 +95,8 @@ def _weights(ask: Questions, board: Board) -> Weights | None:
     if total <= _SMALLEST < room:
         ask.say("No judge counts: the weights stay as they were.")
         return None
-    scale = room / total if total > _SMALLEST else 0.0
-    weights = Weights(cost, entropy, {name: weight * scale for name, weight in judges.items()})
-    tried = []
-    for key, bid in board.bids.items():
-        marks = [mark for (_, *of), mark in board.marks.items() if tuple(of) == key]
-        tried.append(score(bid, marks, weights, board.prices, board.plan_tokens))
-    for place, one in enumerate(ranked(tried, board.prices)):
+    weights = Weights(cost, entropy, in_proportion(judges, room))
+    for place, one in enumerate(ranked(tried(board, weights).scores.values(), board.prices)):
         before = board.scores.get((one.agent, one.refined))
         was = f" (was {before.total:+.3f})" if before is not None else ""
         refined = " refined" if one.refined else ""
@@ -110,7 +107,7 @@ def _weights(ask: Questions, board: Board) -> Weights | None:
 def _plans(ask: Questions, board: Board) -> None:
     for (agent, refined), bid in sorted(board.bids.items(), key=lambda item: board.agents.index(item[0][0])):
         ask.say(f"Plan of {agent}{', refined' if refined else ''}, {bid.tokens} tokens:")
-        ask.say(_indented(bid.plan))
+        ask.say(indented(bid.plan))
 
 
 def _pairs(ask: Questions, board: Board) -> None:
@@ -120,11 +117,7 @@ def _pairs(ask: Questions, board: Board) -> None:
         for number, pair in enumerate(pairs, 1):
             ask.say(f"Pair {number} of {agent}, from auction {pair.auction}, likeness {pair.similarity:.2f}.")
             ask.say("  The task was:")
-            ask.say(_indented(pair.task))
+            ask.say(indented(pair.task))
             for what, plan in (("lost", pair.lost), ("won", pair.won)):
                 ask.say(f"  The plan that {what}, by {plan.agent}{f' ({plan.note})' if plan.note else ''}:")
-                ask.say(_indented(plan.text))
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+                ask.say(indented(plan.text))

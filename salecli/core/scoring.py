@@ -61,3 +61,11 @@ def final_bids(bids: Sequence[Bid], scores: Sequence[Score]) -> dict[str, Bid]:
         if key in totals and (now is None or totals[key] < totals[(now.agent, now.refined)]):
             standing[bid.agent] = bid
     return standing
+
+
+def in_proportion(shares: Mapping[str, float], total: float) -> dict[str, float]:
+    """Shares in their proportion that sum to `total`; equal ones where all were zero."""
+    now = sum(shares.values())
+    if now <= 1e-9:
+        return {judge: total / len(shares) for judge in shares}
+    return {judge: share * total / now for judge, share in shares.items()}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from salecli.adapters.signals import answered
+
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -19,22 +21,11 @@ class Signals:
 
     @contextmanager
     def watching(self, then: Callable[[], None]) -> Iterator[None]:
-        """For the length of a block, and what was there before is put back; main thread only.
-
-        A signal that the parent told us to ignore (nohup) stays ignored.
-        """
+        """For the length of a block; main thread only."""
 
         def came(number: int, frame: FrameType | None) -> None:
             self.number = self.number or number
             then()
 
-        before = {
-            number: signal.signal(number, came)
-            for number in NUMBERS
-            if signal.getsignal(number) != signal.SIG_IGN
-        }
-        try:
+        with answered(dict.fromkeys(NUMBERS, came)):
             yield
-        finally:
-            for number, answer in before.items():
-                signal.signal(number, answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from salecli.adapters.issues import issues_in
-from salecli.adapters.journal import JOURNAL, Run, new_run
+from salecli.adapters.journal import new_run
 from salecli.adapters.past import past_runs
+from tests.adapters.runs import past
 
 
 @pytest.fixture
@@ -24,16 +24,6 @@ def shop(tmp_path: Path) -> Path:
     (folder / ".gitignore").write_text("build/\n")
     subprocess.run("git init -q && git add -A", shell=True, cwd=folder, check=True, timeout=60)
     return folder
-
-
-def past(repository: Path, title: str, *lines: dict[str, object], at: float = 1_000_000) -> Run:
-    """A recorded run of `repository`."""
-    run = new_run()
-    run.note(repository=str(repository), issue="issue.md", title=title, pool="practice")
-    journal = run.folder / JOURNAL
-    journal.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
-    os.utime(journal, (at, at))
-    return run
 
 
 def test_issues_come_first_and_nothing_ignored_or_dangerous(shop: Path) -> None:

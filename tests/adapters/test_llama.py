@@ -84,6 +84,18 @@ def test_entropy_at_the_size_of_a_real_vocabulary() -> None:
         assert found[0][1] == pytest.approx(np.log(shares[5]), abs=2e-5)
 
 
+def test_what_a_failed_stream_left_behind_does_not_change_a_mark() -> None:
+    import numpy as np
+
+    from salecli.adapters.llama_native import Measures
+
+    measures = Measures(3)
+    measures.take(np.array([5.0, 0.0, 0.0], np.float32))
+    logits = np.log(np.array([0.5, 0.3, 0.2], np.float32))
+    assert measures.probabilities(logits, [1, 2]) == pytest.approx([0.3, 0.2])
+    assert measures.held == 0
+
+
 def test_prompt_entropy_and_choice_agree_with_llama_cpp_alone(llama: Make, llama_random: Path) -> None:
     """Against llama-cpp-python's own tokenizer and logits, in float64."""
     import llama_cpp

@@ -15,6 +15,7 @@ from salecli.practice.curriculum import practice as task_of
 from salecli.tui.app import SaleApp
 from salecli.tui.wiring import wiring
 from tests.e2e.world import contents, practice
+from tests.tui import scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
@@ -26,8 +27,7 @@ COMMENT = "# Bins of the shop."
 
 def drawn(pilot: Pilot[None]) -> str:
     """What stands on the screen."""
-    lines = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in line) for line in lines)
+    return scene.drawn(pilot.app)
 
 
 async def until(pilot: Pilot[None], met: Callable[[], bool], what: str) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from textual.app import App
+
 from salecli.adapters.git import Repository
 from salecli.adapters.journal import JOURNAL, Run, new_run
 from salecli.core import events
@@ -43,6 +45,12 @@ PLANS = {"xs": "plan of xs", "s": "plan of s", "m": "plan of m", "l": "plan of l
 def run_async(coroutine: Coroutine[Any, Any, Any]) -> None:
     """Run an async test: `run_async(go())`."""
     asyncio.run(coroutine)
+
+
+def drawn(app: App[Any]) -> str:
+    """The whole screen as it is painted."""
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in line) for line in lines)
 
 
 def house(

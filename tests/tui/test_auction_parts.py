@@ -9,11 +9,11 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from salecli.core.board import Board
+from salecli.core.tried import tried
 from salecli.core.values import Weights
 from salecli.tui.widgets.dials import COST, ENTROPY, turned
 from salecli.tui.widgets.markdown import STYLES, markdown
 from salecli.tui.widgets.sparks import grouped, score_bar, sparkline
-from salecli.tui.widgets.tried import tried
 from salecli.tui.widgets.wrap import Wrapped, wrapped
 from tests.core.world import TASK, play
 from tests.tui.auctions import market_house

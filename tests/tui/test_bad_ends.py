@@ -13,14 +13,8 @@ from tests.tui import scene
 from tests.tui.test_app import begin, live, shown, until
 
 
-def drawn(app: SaleApp) -> str:
-    """What stands on the screen."""
-    lines = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in line) for line in lines)
-
-
 async def sees(pilot: Pilot[Any], app: SaleApp, text: str) -> None:
-    await until(pilot, lambda: text in drawn(app))
+    await until(pilot, lambda: text in scene.drawn(app))
 
 
 def test_a_model_that_dies_is_out_and_the_auction_goes_on(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from textual.widgets import Button, Input, Markdown, OptionList, TextArea
 
 from salecli.tui.commands import MOST_OFFERED, SaleCommands
 from salecli.tui.screens.help import KeyHelp, WidgetHelp, help_text, key_rows, matching
-from tests.tui.scene import run_async
+from tests.tui.scene import drawn, run_async
 
 HOSTILE = "[@click=app.quit]x[/] \x1b[31mred"
 SIZES = [(160, 45), (80, 24), (60, 20), (20, 5)]
@@ -91,9 +91,7 @@ class House(App[None]):
 
     @property
     def text(self) -> str:
-        return "\n".join(
-            "".join(segment.text for segment in line) for line in self.screen._compositor.render_strips()
-        )
+        return drawn(self)
 
 
 def play(steps: Any, keys: dict[str, str] | None = None, size: tuple[int, int] = (100, 40)) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,13 +17,13 @@ from textual.pilot import Pilot
 from textual.widgets import Footer, Static
 
 from salecli.adapters.issues import MOST_BYTES
-from salecli.adapters.journal import JOURNAL, Run, new_run
 from salecli.checks import Finding
 from salecli.tui.messages import OpenRun, StartRun
 from salecli.tui.screens.start import StartScreen
 from salecli.tui.widgets.issue import IssueText
 from salecli.tui.widgets.statusline import StatusLine
-from tests.tui.scene import run_async
+from tests.adapters.runs import past
+from tests.tui.scene import drawn, run_async
 
 HOSTILE = "[@click=app.quit]x[/] \x1b[31mred"
 SHOWN = "[@click=app.quit]x[/] \\x1b[31mred"
@@ -67,9 +65,7 @@ class Started(App[None]):
     @property
     def text(self) -> str:
         """The whole screen as it is painted."""
-        return "\n".join(
-            "".join(segment.text for segment in line) for line in self.screen._compositor.render_strips()
-        )
+        return drawn(self)
 
 
 Play = Callable[[Started, Pilot[None]], Awaitable[None]]
@@ -113,16 +109,6 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "git init -q && git add -A && git commit -qm start", shell=True, cwd=folder, check=True, timeout=60
     )
     return folder
-
-
-def past(repository: Path, title: str, *lines: dict[str, object], at: float = 1_000_000) -> Run:
-    """A recorded run of `repository`."""
-    run = new_run()
-    run.note(repository=str(repository), issue="issue.md", title=title, pool="practice")
-    journal = run.folder / JOURNAL
-    journal.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
-    os.utime(journal, (at, at))
-    return run
 
 
 def test_a_pasted_task_is_sold_as_it_is(shop: Path) -> None:

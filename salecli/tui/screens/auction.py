@@ -13,6 +13,7 @@ from textual.widgets import Footer, Static
 
 from salecli.core import events as happened
 from salecli.core.text import clean
+from salecli.core.tried import tried
 from salecli.core.values import Weights
 from salecli.tui.control import Control, Fed
 from salecli.tui.screens.deciding import Deciding
@@ -23,7 +24,6 @@ from salecli.tui.widgets.headline import Headline
 from salecli.tui.widgets.market import Market
 from salecli.tui.widgets.plans import BESIDE, Plans, texts
 from salecli.tui.widgets.saying import reason, waited
-from salecli.tui.widgets.tried import tried
 
 DIALS_BESIDE = 130
 """Columns from which the dials stand beside the table."""

@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
@@ -49,8 +50,10 @@ class Dialog(ModalScreen[Answer]):
         self.leave(None)
 
 
-class Ask(Dialog[str]):
-    """One line of text; Enter sends it."""
+class _Asking(Dialog[str]):
+    """A question that is answered in words."""
+
+    KEYS: ClassVar[str]
 
     def __init__(self, title: str, label: str, value: str = "", placeholder: str = "") -> None:
         super().__init__(title)
@@ -62,33 +65,37 @@ class Ask(Dialog[str]):
         with Vertical(classes="dialog"):
             yield self.line(self._title, "title")
             yield self.line(self._label, "label")
-            yield Input(self._value, clean(self._placeholder, newlines=False))
-            yield self.line("Enter sends   Esc cancels", "keys")
+            yield self.field()
+            yield self.line(self.KEYS, "keys")
+
+    def field(self) -> Widget:
+        """Where the answer is written."""
+        raise NotImplementedError
+
+
+class Ask(_Asking):
+    """One line of text; Enter sends it."""
+
+    KEYS = "Enter sends   Esc cancels"
+
+    def field(self) -> Widget:
+        return Input(self._value, clean(self._placeholder, newlines=False))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.leave(event.value.strip())
 
 
-class AskText(Dialog[str]):
+class AskText(_Asking):
     """Several lines of text; F10 sends them, and Ctrl+Enter where the terminal tells it from Enter."""
 
+    KEYS = "F10 or Ctrl+Enter sends   Esc cancels"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f10,ctrl+enter", "send", "Send", id="dialog.send", tooltip="Send the text", priority=True),
     ]
 
-    def __init__(self, title: str, label: str, value: str = "", placeholder: str = "") -> None:
-        super().__init__(title)
-        self._label = label
-        self._value = value
-        self._placeholder = placeholder
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield self.line(self._title, "title")
-            yield self.line(self._label, "label")
-            yield TextArea(self._value, placeholder=Content(clean(self._placeholder)))
-            yield self.line("F10 or Ctrl+Enter sends   Esc cancels", "keys")
+    def field(self) -> Widget:
+        return TextArea(self._value, placeholder=Content(clean(self._placeholder)))
 
     def action_send(self) -> None:
         self.leave(self.query_one(TextArea).text.strip())

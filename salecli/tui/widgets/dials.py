@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from salecli.core.scoring import in_proportion
 from salecli.core.values import Weights
 from salecli.tui.widgets.cells import shown
 
@@ -30,22 +30,14 @@ def turned(weights: Weights, dial: str, by: float) -> Weights:
         return replace(weights, cost=min(max(round(weights.cost + by, 6), 0.0), 2.0))
     if dial == ENTROPY:
         entropy = min(max(round(weights.entropy + by, 6), -1.0), 1.0)
-        return replace(weights, entropy=entropy, judges=_scaled(weights.judges, 1 - abs(entropy)))
+        return replace(weights, entropy=entropy, judges=in_proportion(weights.judges, 1 - abs(entropy)))
     room = 1 - abs(weights.entropy)
     mine = min(max(round(weights.judges[dial] + by, 6), 0.0), room)
     others = {judge: share for judge, share in weights.judges.items() if judge != dial}
     if not others:
         return weights  # a jury of one has all the room that entropy leaves
-    scaled = _scaled(others, room - mine)
+    scaled = in_proportion(others, room - mine)
     return replace(weights, judges={judge: scaled.get(judge, mine) for judge in weights.judges})
-
-
-def _scaled(shares: Mapping[str, float], total: float) -> dict[str, float]:
-    """Shares in their proportion that sum to `total`; equal ones where all were zero."""
-    now = sum(shares.values())
-    if now <= 1e-9:
-        return {judge: total / len(shares) for judge in shares}
-    return {judge: share * total / now for judge, share in shares.items()}
 
 
 class Dials(Widget, can_focus=True):

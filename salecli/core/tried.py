@@ -1,4 +1,4 @@
-"""A board scored by other weights, without asking the run: what the dials show while they turn."""
+"""A board scored by other weights, without asking the run: what is shown while they are turned."""
 
 from __future__ import annotations
 
