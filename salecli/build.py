@@ -15,6 +15,7 @@ from salecli.adapters.engine import connect
 from salecli.adapters.git import Repository, Snapshot
 from salecli.adapters.journal import Run
 from salecli.adapters.llama import LlamaModel
+from salecli.adapters.prune import prune
 from salecli.adapters.residency import Residency, free_memory
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.adapters.testing import detect_test_command
@@ -22,11 +23,11 @@ from salecli.config import Settings
 from salecli.core.agent import Agent, Pool, Profile
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
+from salecli.core.limits import WorkLimits
 from salecli.core.prompts import Templates
 from salecli.core.tasks import make_task
 from salecli.core.values import Patch, Task, Verdict
 from salecli.core.verdict import reached
-from salecli.core.work import WorkLimits
 from salecli.errors import ModelError, PatchRefused, RepositoryError
 from salecli.pool import PoolSpec, load_pool
 
@@ -106,6 +107,7 @@ def house(settings: Settings, repository: Repository, run: Run, decisions: Decis
             raise memory.fault
         # It loads in the background, and is wanted when the first bids are marked.
         embedder.preload()
+        prune(settings.keep_runs)
         snapshot = stack.enter_context(repository.snapshot())
         command = settings.test_command or detect_test_command(snapshot.files, snapshot.read)
         if not command:

@@ -137,6 +137,8 @@ class Settings(Section):
     refine: bool = True
     """Whether cheaper agents may rewrite their bids from memory."""
     apply: Accept = "none"
+    keep_runs: Annotated[int, Field(ge=0)] = 200
+    """Recorded runs that are kept, the newest; 0 keeps all."""
     test_command: str = ""
     """Run in the sandbox; empty detects pytest or unittest."""
     memory: MemorySettings = Field(default_factory=MemorySettings)
@@ -149,7 +151,7 @@ class Settings(Section):
 
 
 _PATHS = (("memory", "path"), ("models", "folder"))
-OWNERS: tuple[Key, ...] = (("apply",), *_PATHS, ("tui",), ("keys",))
+OWNERS: tuple[Key, ...] = (("apply",), ("keep_runs",), *_PATHS, ("tui",), ("keys",))
 """What decides about the user's own files, screen and keys: a repository may be a stranger's, and has no say.
 
 The same holds for the path of a pool file, which names model files that llama.cpp would read."""

@@ -5,6 +5,7 @@ SaleError                 broken setup or bad input: a message and what to do ne
 ├── ConfigError           sale.toml, a pool file or a weight is wrong
 ├── RepositoryError       the repository cannot be used as it is
 ├── PatchRefused          what came out of a sandbox breaks the path policy, or does not apply
+│   └── AppliedAlready    the files hold what the patch writes
 ├── MemoryFault           the memory file cannot be read or written
 └── EnvironmentFault      something outside is missing or broken
     ├── ModelError        a model cannot be loaded, or its process ended
@@ -41,9 +42,19 @@ class ConfigError(SaleError):
 class RepositoryError(SaleError):
     """The repository cannot be used as it is."""
 
+    @classmethod
+    def none(cls, folder: object) -> RepositoryError:
+        """That `folder` lies in no repository: the same words whoever finds out."""
+        hint = "git init && git add -A && git commit -m start, or name one: --repo DIR"
+        return cls(f"{folder} is not in a git repository", hint)
+
 
 class PatchRefused(SaleError):
     """What came out of a sandbox breaks the path policy, or a patch does not apply."""
+
+
+class AppliedAlready(PatchRefused):
+    """The files hold what the patch writes."""
 
 
 class MemoryFault(SaleError):

@@ -26,7 +26,7 @@ from salecli.adapters.owner import temporary_folder
 from salecli.adapters.plumbing import encode, split
 from salecli.core.decisions import Target
 from salecli.core.values import Patch
-from salecli.errors import PatchRefused, RepositoryError
+from salecli.errors import AppliedAlready, PatchRefused, RepositoryError
 
 _INDEX_LINE = re.compile(r"^index ([0-9a-f]{40,64})\.\.([0-9a-f]{40,64})", re.MULTILINE)
 
@@ -67,14 +67,14 @@ def apply_patch(
         store = repository.private(place)
         if to == "branch":
             return _to_branch(repository, store, patch, run, title)
-        files = _to_working_tree(repository, store, patch.diff)
+        files = _to_working_tree(repository, store, patch.diff, run)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     source = shlex.quote(str(saved)) if saved else "PATCH"
     return Applied("worktree", files, f"git -C {shlex.quote(str(repository.top))} apply -R {source}")
 
 
-def _to_working_tree(repository: Repository, store: ObjectFolder, diff: str) -> tuple[str, ...]:
+def _to_working_tree(repository: Repository, store: ObjectFolder, diff: str, run: str) -> tuple[str, ...]:
     top = repository.top
     paths = _paths(store, diff)
     entries, contents = {}, {}
@@ -87,7 +87,17 @@ def _to_working_tree(repository: Repository, store: ObjectFolder, diff: str) -> 
     for (path, (mode, _)), name in zip(contents.items(), names, strict=True):
         entries[path] = Entry(mode, name)
     now = store.tree(entries)
-    changed = _changes(repository, store, now, diff, strict=True)
+    try:
+        changed = _changes(repository, store, now, diff, strict=True)
+    except PatchRefused as refused:
+        try:
+            store.applied(now, diff, back=True)
+        except PatchRefused:
+            raise refused from None
+        raise AppliedAlready(
+            f"the patch is applied already: {', '.join(map(printable, paths))}",
+            f"to a branch: sale apply {run} --to branch",
+        ) from None
     gone = {item.path for item in changed if item.after is None}
     for item in changed:
         if item.before is None and not _free(top, item.path, gone):

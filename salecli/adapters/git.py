@@ -215,10 +215,7 @@ def _top(start: Path) -> Path:
                 f"git config --global --add safe.directory {shlex.quote(owned[1])}",
             ) from None
         if "not a git repository" in error.message:
-            raise RepositoryError(
-                f"{start} is not in a git repository",
-                "git init && git add -A && git commit -m start, or name one: --repo DIR",
-            ) from None
+            raise RepositoryError.none(start) from None
         if "work tree" in error.message or "bare repository" in error.message:
             raise RepositoryError(
                 f"{start} is a bare repository", "clone it, and run sale in the clone"

@@ -73,23 +73,33 @@ def issues_in(folder: Path, most: int = MOST_FILES) -> list[Listed]:
 
     Ignored files and those in ignored folders are left out; without git it is the folder's own files alone.
     """
-    from salecli.adapters.plumbing import Git, split
-
-    options = ("--cached", "--others", "--exclude-standard", "-z", "--", ":(icase,glob)**/*.md")
-    try:
-        names = split(Git(None, folder, trusted=True).run("ls-files", *options))
-    except (RepositoryError, OSError):
-        names = [name for name in _own(folder) if name.lower().endswith(".md")]
-    # An index lists a file in conflict once a side.
-    names = sorted(dict.fromkeys(names), key=_rank)
+    markdown = [name for name in _names(folder, ":(icase,glob)**/*.md") if name.lower().endswith(".md")]
     found = []
-    for name in names:
+    for name in sorted(markdown, key=_rank):
         path = folder / name
         if _is_plain(path):
             found.append(Listed(path, _shown(name)))
         if len(found) == most:
             break
     return found
+
+
+def files_named(folder: Path, words: str = "") -> list[Listed]:
+    """Files of any kind in `folder` whose path holds `words`, in either case, those nearest to it first."""
+    names = [name for name in _names(folder) if words.lower() in name.lower()]
+    return [Listed(folder / name, name) for name in sorted(names, key=_rank) if _is_plain(folder / name)]
+
+
+def _names(folder: Path, pattern: str = "*") -> list[str]:
+    """Paths in `folder` that git does not ignore; without git the names of its own files."""
+    from salecli.adapters.plumbing import Git, split
+
+    options = ("--cached", "--others", "--exclude-standard", "-z", "--", pattern)
+    try:
+        # An index lists a file in conflict once a side.
+        return list(dict.fromkeys(split(Git(None, folder, trusted=True).run("ls-files", *options))))
+    except (RepositoryError, OSError):
+        return _own(folder)
 
 
 def _own(folder: Path) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from salecli.adapters.owner import this_process
 from salecli.core import events
 from salecli.errors import EnvironmentFault, UsageError
 from salecli.resources import data_folder
@@ -56,9 +57,10 @@ class Run:
         return about
 
     def note(self, **values: Any) -> None:
-        """Write down what the run is about."""
+        """Write down what the run is about, and which process it is of."""
+        noted = json.dumps({**values, "owner": this_process().labels()}, indent=1)
         try:
-            (self.folder / ABOUT).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+            (self.folder / ABOUT).write_text(noted + "\n", encoding="utf-8")
         except OSError as error:
             raise _unwritten(self.folder, error) from error
 

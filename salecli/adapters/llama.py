@@ -23,6 +23,10 @@ from salecli.errors import ContextFull, ModelError, ModelTimeout
 
 CONTEXT = 8192
 """Tokens of context where nobody asked for more or less, as far as the model was trained for it."""
+LOADING = 60.0
+"""Seconds for which a model may load, beside those that its bytes take at SLOWEST."""
+SLOWEST = 16 << 20
+"""Bytes a second that any disk in order gives."""
 SMALL = 16 << 20
 """Bytes of a file below which one thread is enough: two spend their time on meeting each other."""
 
@@ -72,6 +76,11 @@ class LlamaModel:
     def vocabulary(self) -> int:
         """Size of the vocabulary that entropies are over."""
         return self.header.vocabulary
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.header.bytes
 
     @property
     def header(self) -> gguf_header.Header:
@@ -229,8 +238,9 @@ class LlamaModel:
                 )
 
     def _start(self, size: int, call: Call) -> Loaded:
-        """Start a process and load the file into it."""
-        began = time.monotonic()
+        """Start a process and load the file into it; one that takes too long for its size is ended."""
+        began, own = time.monotonic(), call.until
+        patience = LOADING + self.size / SLOWEST
         try:
             call.check()
             child = self._child = Child(self._label)
@@ -243,10 +253,21 @@ class LlamaModel:
                     "gpu_layers": self._gpu_layers,
                 }
             )
+            call.until = began + patience if own is None else min(own, began + patience)
             (end,) = self._replies(child, job, call, keep=False)
+        except ModelTimeout as timeout:
+            self.close()
+            if call.until == own:
+                raise
+            raise ModelError(
+                f"{self._label} did not load within {patience:.0f} s",
+                "its disk may be out of order, or memory short: free some, or use a smaller model",
+            ) from timeout
         except BaseException:
             self.close()
             raise
+        finally:
+            call.until = own
         seconds = time.monotonic() - began
         return Loaded(str(self.file), size, self.context, end["vocabulary"], seconds)
 

@@ -118,8 +118,8 @@ class ObjectFolder:
             self.git.run("update-index", "-z", "--index-info", feed=lines, extra=index)
             return self.git.text("write-tree", extra=index)
 
-    def applied(self, tree: str, diff: str) -> str:
-        """The tree that `diff` makes of `tree`.
+    def applied(self, tree: str, diff: str, back: bool = False) -> str:
+        """The tree that `diff` makes of `tree`; `back` takes it out.
 
         Raises:
             PatchRefused: the diff does not apply to that tree.
@@ -128,8 +128,9 @@ class ObjectFolder:
             self.git.run("read-tree", tree, extra=index)
             if diff:
                 try:
+                    way = ("-R",) if back else ()
                     self.git.run(
-                        "apply", "--cached", "--whitespace=nowarn", "-", feed=encode(diff), extra=index
+                        "apply", *way, "--cached", "--whitespace=nowarn", "-", feed=encode(diff), extra=index
                     )
                 except RepositoryError as error:
                     raise PatchRefused(f"the patch does not apply: {error.message}") from error

@@ -115,18 +115,22 @@ class SqliteMemory:
 
 def _pair(db: Database, auction: int, agent: str, likeness: float) -> Pair:
     row = db.execute(
-        "SELECT t.text, l.note, lost.agent, lost.plan, won.agent, won.plan FROM lessons AS l"
+        "SELECT t.text, l.note, lost.agent, lost.plan, won.agent, won.plan,"
+        # Only what the user said: a work that passed the tests has no other note.
+        " (SELECT w.note FROM works AS w JOIN verdicts AS v ON v.work = w.id WHERE v.solved"
+        " AND w.auction = l.auction AND w.agent = won.agent AND w.refined = won.refined"
+        " ORDER BY w.id DESC LIMIT 1) FROM lessons AS l"
         " JOIN texts AS t ON t.id = l.text JOIN bids AS lost ON lost.id = l.lost"
         " JOIN bids AS won ON won.id = l.won WHERE l.auction = ? AND l.agent = ?",
         [auction, agent],
     ).fetchone()
     if row is None:
         raise records.damaged(auction, "its lesson names plans that are not there")
-    text, note, lost, lost_plan, won, won_plan = row
+    text, note, lost, lost_plan, won, won_plan, objection = row
     return Pair(
         auction=auction,
         task=as_text(text),
         similarity=likeness,
         lost=Plan(lost, as_text(lost_plan), as_text(note)),
-        won=Plan(won, as_text(won_plan)),
+        won=Plan(won, as_text(won_plan), as_text(objection or "")),
     )

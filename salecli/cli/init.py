@@ -27,6 +27,7 @@ _ABOUT = {
     "seed": "of all sampling: the same seed on the same memory sells the same way",
     "refine": "whether cheaper agents may rewrite their bids after reading memory",
     "apply": 'what to do with a patch that passes: "none", "worktree" or "branch"; yours alone',
+    "keep_runs": "recorded runs that are kept beside those of 30 days and applied ones; 0: all; yours alone",
     "test_command": 'runs in the sandbox; "" finds pytest or unittest by itself',
     "memory": "past auctions",
     "memory.path": "the memory file; yours alone",
@@ -77,9 +78,7 @@ def init(
         raise UsageError(f"{repo} is not a folder", "name a repository: sale init --repo DIR")
     root = repository_root(repo)
     if root is None:
-        raise RepositoryError(
-            f"{repo.resolve()} is not in a git repository", "type: git init, or name one with --repo DIR"
-        )
+        raise RepositoryError.none(repo.resolve())
     target = root / "sale.toml"
     text = sample()
     try:

@@ -42,12 +42,16 @@ def ask_winner(ask: Questions, board: Board, decisions: Decisions) -> Next:
             case 1:
                 _override(ask, board, decisions, leader)
             case 2:
-                decisions.bid_again(_agent(ask, "Who bids again?", board.agents))
-                return "wait"
+                agent = _agent(ask, "Who bids again?", board.agents)
+                if agent:
+                    decisions.bid_again(agent)
+                    return "wait"
             case 3:
                 bidders = [agent for agent in board.agents if _bids(board, agent)]
-                decisions.exclude(_agent(ask, "Who is excluded?", bidders))
-                return "wait"
+                agent = _agent(ask, "Who is excluded?", bidders)
+                if agent:
+                    decisions.exclude(agent)
+                    return "wait"
             case 4:
                 weights = _weights(ask, board)
                 if weights is not None:
@@ -66,17 +70,18 @@ def _bids(board: Board, agent: str) -> bool:
 
 
 def _agent(ask: Questions, title: str, agents: list[str]) -> str:
-    return agents[ask.choice(title, agents)]
+    """The agent that is chosen; empty to go back."""
+    return [*agents, ""][ask.choice(title, [*agents, "back"], default=-1)]
 
 
 def _override(ask: Questions, board: Board, decisions: Decisions, leader: str) -> None:
     bidders = [agent for agent in board.agents if _bids(board, agent)]
     options = [f"{agent}{' (leads by the scores)' if agent == leader else ''}" for agent in bidders]
-    agent = bidders[ask.choice("Who shall win?", options)]
+    agent = bidders[ask.choice("Who shall win?", options, bidders.index(leader) if leader in bidders else 0)]
     if agent == leader:
         decisions.withdraw_override()
         return
-    decisions.override(agent, ask.line(f"Why {agent}? Memory keeps the reason; it may be empty."))
+    decisions.override(agent, ask.line(f"Why {agent}? Memory keeps the reason; Enter gives none:"))
 
 
 def _weights(ask: Questions, board: Board) -> Weights | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from salecli.core.text import clean
 from salecli.errors import MemoryFault, UsageError
 
 if TYPE_CHECKING:
@@ -70,9 +72,7 @@ def show(
 
     output = _output(json)
     with _opened(memory, output) as db:
-        number = overview.find(db, name) if db else None
-        if db is None or number is None:
-            raise UsageError(f"memory holds no auction {name!r}", "see which there are: sale memory list")
+        number = _number(db, name)
         auction = records.load(db, number)
         created = overview.recorded_at(db, number)
     if json:
@@ -116,6 +116,44 @@ def search(
         if db is not None and not found:
             output.story("nothing found")
         tell_lines(output, found)
+
+
+@app.command(epilog="\b\nExamples:\n  sale memory delete 12\n  sale memory delete 12 13 --yes\n")
+def delete(
+    names: Annotated[list[str], typer.Argument(metavar="ID...", help="Auctions' numbers, or runs' ids.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without a question.")] = False,
+    json: Json = False,
+    memory: MemoryFile = None,
+) -> None:
+    """Delete auctions for good, after a question; the recorded runs stay.
+
+    No agent learns from them any more. The exit code is 1 where the answer is no.
+    """
+    from salecli.adapters import overview
+    from salecli.adapters.forget import forget
+    from salecli.cli.exits import Exit
+    from salecli.cli.output import terminal
+    from salecli.core.words import plural
+
+    output = _output(json)
+    with _opened(memory, output) as db:
+        numbers = list(dict.fromkeys(_number(db, name) for name in names))
+        titles = overview.titles(db, numbers)
+    for number in numbers:
+        output.story(f"auction {number}: {clean(titles.get(number, ''), newlines=False)}")
+    if not yes:
+        if not (terminal(sys.stdin) and terminal(sys.stderr)):
+            raise UsageError("nothing is deleted without a yes", "in scripts: add --yes")
+        what = "it" if len(numbers) == 1 else f"these {plural(len(numbers), 'auction')}"
+        output.story(f"Delete {what} for good? Type yes, or Enter to keep:")
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            output.story("nothing was deleted")
+            raise typer.Exit(Exit.NOT_SOLVED)
+    done = forget(memory_path(memory), numbers)
+    if json:
+        output.record({"deleted": numbers})
+    else:
+        output.result(f"{plural(done, 'auction')} deleted")
 
 
 @app.command(epilog="\b\nExample:\n  sale memory stats\n")
@@ -191,6 +229,16 @@ def import_(
         output.record({"added": done.added, "known": done.known})
     else:
         output.result(f"{plural(done.added, 'auction')} added, {done.known} there already")
+
+
+def _number(db: Any, name: str) -> int:
+    """The id of the auction that is named; UsageError where there is none."""
+    from salecli.adapters import overview
+
+    number = overview.find(db, name) if db else None
+    if number is None:
+        raise UsageError(f"memory holds no auction {name!r}", "see which there are: sale memory list")
+    return number
 
 
 def _output(json: bool) -> Output:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from salecli.cli.exits import Exit
 from salecli.cli.market import ask_winner
 from salecli.cli.output import Output
+from salecli.cli.phases import Phase
 from salecli.cli.questions import NoMoreInput, Questions
 from salecli.cli.reviewing import Review, reviewed
 from salecli.cli.story import Story
 from salecli.cli.where import repository_root
 from salecli.core import events
 from salecli.core.values import Verdict
-from salecli.core.words import plural
+from salecli.core.words import plural, shortened
 from salecli.errors import RepositoryError, SaleError
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 _LISTED = 20
 """Files, or earlier runs, that are offered by number."""
+_NAMED = "Path of a file or a folder, or a part of a file's name; Enter goes back:"
+_BEGINNING = 400
+"""Characters in which a file's first words are looked for."""
 _PATIENCE = 0.2
 """Seconds after which it is looked anew whether Ctrl-C was pressed; events wake it at once."""
 
@@ -42,9 +46,7 @@ def run_plain(folder: Path, issue: Path | None, overrides: Mapping[str, object])
     """
     root = repository_root(folder)
     if root is None:
-        raise RepositoryError(
-            f"{folder.resolve()} is not in a git repository", "go into one, or name one with --repo DIR"
-        )
+        raise RepositoryError.none(folder.resolve())
     from salecli.tui.wiring import wiring
 
     wired = wiring(folder, overrides)
@@ -78,8 +80,10 @@ def _task(ask: Questions, wired: Wiring, root: Path, issue: Path | None) -> Live
         chosen = ask.choice("What is to be done?", options)
         try:
             if chosen == 0:
-                return started(decoded(ask.text("The task:").encode("utf-8", "replace"), "the task"), "typed")
-            if chosen == 1:
+                text = ask.text("The task:")
+                if text:
+                    return started(decoded(text.encode("utf-8", "replace"), "the task"), "typed")
+            elif chosen == 1:
                 path = _file(ask, root)
                 if path is not None:
                     return started(*read_issue(path))
@@ -97,17 +101,44 @@ def _task(ask: Questions, wired: Wiring, root: Path, issue: Path | None) -> Live
 
 
 def _file(ask: Questions, root: Path) -> Path | None:
-    from salecli.adapters.issues import issues_in
+    """The file that is chosen by number, or by its name; None to go back."""
+    from salecli.adapters.issues import files_named, issues_in
 
-    found = issues_in(root, _LISTED)
-    options = [*(one.shown for one in found), "another file", "back"]
-    place = ask.choice("Which file?", options) if found else 0
-    if place < len(found):
-        return found[place].path
-    if place == len(found):
-        typed = ask.line("Path of the file, empty to go back:")
-        return Path(typed).expanduser() if typed else None
-    return None
+    found, title = issues_in(root, _LISTED), "Which file?"
+    while True:
+        options = [
+            *(f"{one.shown}  {_beginning(one.path)}".rstrip() for one in found),
+            "another file",
+            "back",
+        ]
+        place = ask.choice(title, options) if found else 0
+        if place < len(found):
+            return found[place].path
+        typed = ask.line(_NAMED) if place == len(found) else ""
+        if not typed:
+            return None
+        path = Path(typed).expanduser()
+        path = path if path.exists() else root / path
+        if path.is_file():
+            return path
+        found = files_named(path) if path.is_dir() else files_named(root, typed)
+        where = f"in {path}" if path.is_dir() else f"whose name holds {typed!r}"
+        title = f"{plural(len(found), 'file')} {where}" + (
+            f", the first {_LISTED}:" if len(found) > _LISTED else ":"
+        )
+        del found[_LISTED:]
+        if not found:
+            ask.say(f"There is no issue file {path}, and no file {where}.")
+
+
+def _beginning(path: Path) -> str:
+    """The first words of a file, which say more than its name."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_BEGINNING)
+    except OSError:
+        return ""
+    return shortened(text.strip().split("\n", 1)[0].lstrip("# "), 60)
 
 
 def _earlier(ask: Questions, root: Path) -> str:
@@ -119,7 +150,7 @@ def _earlier(ask: Questions, root: Path) -> str:
         ask.say("There is no earlier run of this repository.")
         return ""
     options = [f"{one.id}  {one.title}, {one.outcome}" for one in found]
-    place = ask.choice("Which run?", [*options, "back"])
+    place = ask.choice("Which run? The newest is first.", [*options, "back"])
     return found[place].id if place < len(found) else ""
 
 
@@ -135,8 +166,7 @@ class Conversation:
         self._ended: events.RunEnded | None = None
         self._verdict: Verdict | None = None
         self._failed = False
-        self._working = ""
-        """The agent at work."""
+        self._phase = Phase()
 
     def hold(self) -> Exit:
         """Tell and ask until there is nothing more; nothing is left running."""
@@ -144,9 +174,11 @@ class Conversation:
         control.woken = self._woken.set
         cut = False
         try:
-            with self._interrupts(), Story(self._ask.output) as story:
+            with self._interrupts(), Story(self._ask.output, spoken=control.live) as story:
                 if control.live:
-                    self._ask.say(f"run {control.id} is being prepared; Ctrl-C asks what to do")
+                    self._ask.say(
+                        f"run {control.id} is being prepared: the tests run once; Ctrl-C asks what to do"
+                    )
                 control.start()
                 self._play(story)
                 while not self._stopped and (comment := self._review()):
@@ -188,7 +220,7 @@ class Conversation:
                 control.board.apply(event)
                 story.tell(event)
                 self._note(event)
-                if control.ended:
+                if control.ended and (control.live or control.asleep):  # a recording may hold revisions
                     return
                 if control.live:
                     self._decide(event)
@@ -198,11 +230,10 @@ class Conversation:
             self._woken.wait(_PATIENCE)
 
     def _note(self, event: events.Event) -> None:
+        self._phase.apply(event)
         match event:
-            case events.WorkStarted(agent=agent):
-                self._working, self._failed = agent, False
-            case events.WorkEnded():
-                self._working = ""
+            case events.WorkStarted():
+                self._failed = False
             case events.VerdictReached(verdict=verdict):
                 self._verdict = verdict
             case events.RunEnded():
@@ -225,10 +256,7 @@ class Conversation:
                 case _:
                     pass
         elif isinstance(event, events.Paused):
-            if self._ask.choice("The run stands still.", ["go on", "stop the run"]) == 0:
-                self._control.decisions.resume()
-            else:
-                self._stop()
+            self._stands()
 
     def _winner(self) -> None:
         if ask_winner(self._ask, self._control.board, self._control.decisions) == "stop":
@@ -238,28 +266,54 @@ class Conversation:
         self._ask.say("stopping ...")
         self._control.stop()
 
+    def _stands(self) -> None:
+        """The run stands still at a border: what now? Asked until it does no more."""
+        decisions, agent = self._control.decisions, self._phase.agent
+        one = f"let {agent} take one step" if agent else "go on to the next pause"
+        while True:
+            options = ["go on", one, *self._helps(), "stop the run"]
+            match self._ask.choice(self._phase.stands, options):
+                case 0:
+                    decisions.resume()
+                case 1:
+                    decisions.step()
+                case 2 if agent:
+                    self._hint()
+                    continue
+                case 3 if agent:
+                    decisions.hand_over()
+                case _:
+                    self._stop()
+            return
+
     def _choose(self) -> None:
         """Ctrl-C while the run goes on: what now?"""
-        agent, decisions = self._working, self._control.decisions
-        if not agent:
-            options = ["go on", "stop the run"]
-            if self._ask.choice("The run goes on meanwhile.", options) == 1:
-                self._stop()
-            return
-        options = ["go on", f"give {agent} a hint", "hand over to the next bidder", "stop the run"]
-        match self._ask.choice(f"{agent} works on meanwhile.", options):
-            case 1:
-                hint = self._ask.line("Your hint:")
-                if hint:
-                    decisions.hint(hint)
-                    self._ask.say("your hint goes with the next observation")
-            case 2:
-                decisions.hand_over()
-                self._ask.say(f"{agent} hands over after this step")
-            case 3:
-                self._stop()
-            case _:
-                pass
+        decisions, agent = self._control.decisions, self._phase.agent
+        if not self._control.live:
+            raise KeyboardInterrupt
+        pause = "pause before the next step" if agent else "pause as soon as it can"
+        options = ["go on", *self._helps(), pause, "stop the run"]
+        chosen = self._ask.choice(f"{self._phase.said} It goes on meanwhile.", options)
+        if agent and chosen == 1:
+            self._hint()
+        elif agent and chosen == 2:
+            decisions.hand_over()
+            self._ask.say(f"{agent} hands over before its next step")
+        elif chosen == len(options) - 2:
+            decisions.pause()
+        elif chosen == len(options) - 1:
+            self._stop()
+
+    def _helps(self) -> list[str]:
+        """What can be done for an agent at work."""
+        agent = self._phase.agent
+        return [f"give {agent} a hint", f"let {agent} hand over to the next bidder"] if agent else []
+
+    def _hint(self) -> None:
+        hint = self._ask.line("Your hint, Enter for none:")
+        if hint:
+            self._control.decisions.hint(hint)
+            self._ask.say("your hint goes with the next observation")
 
     def _review(self) -> str:
         """A comment for a new attempt, empty where the user is done."""
@@ -275,7 +329,7 @@ class Conversation:
         if not self._control.live:
             return ""
         options = ["send it back with a comment", "leave"]
-        if self._ask.choice("There is no patch.", options) == 0:
+        if self._ask.choice("There is no patch.", options, default=-1) == 0:
             return self._ask.text("What shall be different?")
         return ""
 

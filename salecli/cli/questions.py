@@ -49,8 +49,8 @@ class Questions:
         return typed.rstrip("\r\n").strip()
 
     def text(self, prompt: str) -> str:
-        """Several lines, up to a line that holds a dot alone."""
-        self.say(f"{prompt} A line with a single dot ends it.")
+        """Several lines, up to a line that holds a dot alone; empty where there are none."""
+        self.say(f"{prompt} A line with a single dot ends it; a dot alone goes back.")
         lines: list[str] = []
         self.waiting = True
         try:
@@ -64,19 +64,26 @@ class Questions:
         finally:
             self.waiting = False
 
-    def choice(self, title: str, options: Sequence[str]) -> int:
-        """The place of the chosen option, counted from 0."""
+    def choice(self, title: str, options: Sequence[str], default: int = 0) -> int:
+        """The place of the chosen option, counted from 0; an empty line is `default`, -1 the last one.
+
+        What is asked before something happens to the user's files has a default that does nothing.
+        """
+        default %= len(options)
         self.say(title)
         for number, option in enumerate(options, 1):
             self.say(f"  {number}  {option}")
         while True:
-            typed = self.line(f"Choose 1 to {len(options)}:")
+            typed = self.line(f"Choose 1 to {len(options)}, Enter is {default + 1}:")
+            if not typed:
+                return default
             if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(options):
                 return int(typed) - 1
-            self.say(f"{typed!r} is none of the numbers 1 to {len(options)}." if typed else "Type a number.")
+            self.say(f"{typed!r} is none of the numbers 1 to {len(options)}.")
 
     def yes(self, question: str, yes: str = "yes", no: str = "no") -> bool:
-        return self.choice(question, [yes, no]) == 0
+        """Whether the answer is yes; an empty line is no."""
+        return self.choice(question, [yes, no], default=1) == 0
 
     def numbers(self, prompt: str, highest: int) -> set[int]:
         """Some of the numbers 1 to `highest`, by spaces or commas; an empty line is none of them."""
@@ -90,7 +97,7 @@ class Questions:
     def number(self, prompt: str, now: float, fits: Callable[[float], bool], must: str) -> float:
         """A number for which `fits` holds; an empty line keeps `now`."""
         while True:
-            typed = self.line(f"{prompt}, now {now:.3f} (empty keeps it):")
+            typed = self.line(f"{prompt}, {must}, Enter keeps {now:.3f}:")
             if not typed:
                 return now
             try:

@@ -28,7 +28,7 @@ def replay(
 ) -> None:
     """Play a recorded run in the screens: auction, work and patch, without models."""
     from salecli.adapters.journal import find_run
-    from salecli.cli.screen import check_terminal, show
+    from salecli.cli.opening import check_terminal, show
 
     found = find_run(run)
     check_terminal(f"sale show {found.id}")

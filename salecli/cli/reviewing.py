@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from salecli.adapters.accept import on_host
 from salecli.cli.questions import Questions
 from salecli.core import diff, events
 from salecli.core.values import Change, Patch, Verdict
 from salecli.core.words import counted, plural
-from salecli.errors import SaleError
+from salecli.errors import AppliedAlready, SaleError
 from salecli.tui.control import Control
+
+if TYPE_CHECKING:
+    from salecli.adapters.apply import Applied
 
 Hunks = list[tuple[str, int, str]]
 """(path, number in its file from 0, what it is) of every hunk."""
@@ -60,7 +64,7 @@ class Review:
                 case 4:
                     self._write()
                 case _:
-                    self._ask.say("Rejected: nothing was changed. The patch stays in the run's folder.")
+                    self._reject()
                     return ""
 
     def _list(self, changes: Sequence[Change]) -> None:
@@ -88,7 +92,7 @@ class Review:
         hunks = self._hunks()
         for place, (path, _, said) in enumerate(hunks, 1):
             self._ask.say(f"  hunk {place}: {path} {said}{' (left out)' if place in self._out else ''}")
-        out = self._ask.numbers("Numbers of the hunks to leave out, empty for none:", len(hunks))
+        out = self._ask.numbers("Numbers of the hunks to leave out, Enter for none:", len(hunks))
         if len(out) == len(hunks):
             self._ask.say("That leaves nothing: reject the patch instead.")
             return
@@ -121,15 +125,8 @@ class Review:
             ask.say(f"  runs on your machine later: {path}")
         if hosted and not ask.yes("It changes what runs on your machine, outside of the sandbox. Apply it?"):
             return False
-        where = ask.choice(
-            "Where to?", ["your working tree", f"a new branch sale/{self._control.id}", "back"]
-        )
-        if where == 2:
-            return False
-        try:
-            done = self._control.apply(patch, "branch" if where else "worktree", bool(hosted))
-        except SaleError as error:
-            self._fault(error)
+        done = self._applied(patch, bool(hosted))
+        if done is None:
             return False
         ask.say(f"applied to {f'branch {done.branch}' if done.branch else ', '.join(done.files)}")
         if done.note:
@@ -137,8 +134,37 @@ class Review:
         ask.say(f"undo: {done.undo}")
         return True
 
+    def _applied(self, patch: Patch, hosted: bool) -> Applied | None:
+        """What was applied to where the user says; None where nothing was."""
+        branch = f"a new branch sale/{self._control.id}"
+        while True:
+            where = self._ask.choice("Where to?", ["your working tree", branch, "back"], default=-1)
+            if where == 2:
+                return None
+            try:
+                return self._control.apply(patch, "branch" if where else "worktree", hosted)
+            except AppliedAlready as error:
+                self._ask.say(f"Nothing to do: {error.message}. 2 makes {branch} of it.")
+            except SaleError as error:
+                self._fault(error)
+                return None
+
+    def _reject(self) -> None:
+        ask = self._ask
+        reason = ""
+        if self._control.live:
+            reason = ask.line("Why? Memory keeps the reason; Enter gives none:")
+        if reason:
+            try:
+                failed = self._control.reject(reason)
+            except SaleError as error:
+                self._fault(error)
+            else:
+                ask.say(f"not remembered: {failed}" if failed else f"remembered: {reason}")
+        ask.say("Rejected: nothing was changed. The patch stays in the run's folder.")
+
     def _write(self) -> None:
-        typed = self._ask.line("Name of the file, empty for none:")
+        typed = self._ask.line("Name of the file, Enter for none:")
         if not typed:
             return
         path = Path(typed).expanduser()

@@ -9,7 +9,7 @@ from salecli.cli.output import Output
 from salecli.core import events
 from salecli.core.board import Board, Key
 from salecli.core.text import clean
-from salecli.core.words import counted, money, plural, shortened
+from salecli.core.words import amount, bounded, counted, money, plural, shortened
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -20,22 +20,29 @@ _BORDERS = {
     "bids": "all bids are made",
     "marks": "all bids are marked",
     "winner": "the winner can be chosen",
-    "work": "this attempt has ended",
+    "work": "the next step of the work can be taken",
 }
+_LARGE = 1_000_000_000
+"""Bytes of a model file whose loading takes long enough to be told."""
 _SHORT = {"price/Mt": "USD/Mt", "tokens": "tok", "entropy": "nats"}
 
 
 class Story:
     """Tells each event as it comes: plain lines, and on a terminal a moving line of what goes on now."""
 
-    def __init__(self, output: Output, moving: bool = True) -> None:
-        """`moving` False tells a finished run, where nothing goes on now."""
+    def __init__(self, output: Output, moving: bool = True, spoken: bool = False) -> None:
+        """`moving` False tells a finished run, where nothing goes on now; `spoken` says that in lines."""
         self._moving = moving and output.live
+        self._spoken = spoken
+        self._doing = ""
         self.board = Board()
         self._output = output
         self._status: Status | None = None
         self._tokens = 0
         self._shown: set[Key] = set()
+        self._patched = False
+        """Whether this attempt has a patch that the tests can say something of."""
+        self._ended: events.RunEnded | None = None
         self._excuse = ("", "")
         """The judge that failed last, and why: for its other bids it is not said again."""
 
@@ -70,7 +77,11 @@ class Story:
 
     @_tell.register
     def _(self, event: events.ModelLoading) -> None:
-        self._now(f"{event.agent} loads")
+        large = event.bytes >= _LARGE
+        if large and not self._moving:
+            self._say(f"{event.agent} loads {amount(event.bytes)}")
+        elif not self._spoken:
+            self._now(f"{event.agent} loads{f' {amount(event.bytes)}' if large else ''}")
 
     @_tell.register
     def _(self, event: events.BidStarted) -> None:
@@ -181,8 +192,14 @@ class Story:
     @_tell.register
     def _(self, event: events.WorkStarted) -> None:
         self._tokens = 0
+        most = f"at most {bounded(event.limits)}" if event.limits is not None else ""
         if event.attempt > 1:
-            self._say(f"attempt {event.attempt}: {event.agent} works in a fresh sandbox")
+            of = f" of {event.attempts}" if event.attempts else ""
+            said = f"attempt {event.attempt}{of}: {event.agent} works in a fresh sandbox"
+            self._say(f"{said}, {most}" if most else said)
+        elif most:
+            self._say(f"{event.agent} works: {most}")
+        self._doing, self._patched = f"{event.agent} works", False
         self._now(f"{event.agent} works")
 
     @_tell.register
@@ -198,10 +215,11 @@ class Story:
             self._say(
                 f"{event.agent} ended: {event.end}{': ' + event.reason if event.reason else ''}", "yellow"
             )
-        self._now("verdict: the tests run in a fresh sandbox")
+        self._now("verdict: the tests run in a fresh sandbox" if self._patched else "")
 
     @_tell.register
     def _(self, event: events.PatchMade) -> None:
+        self._patched = not event.patch.empty
         for change in event.patch.changes:
             if change.flags:
                 self._say(f"look twice: {change.path} ({', '.join(change.flags)})", "yellow")
@@ -211,6 +229,10 @@ class Story:
         verdict = event.verdict
         said, style = ("solved", "bold green") if verdict.solved else ("not solved", "bold red")
         self._say(f"verdict {said}: {verdict.reason} (before: {counted(verdict.before)})", style)
+
+    @_tell.register
+    def _(self, event: events.Rejected) -> None:
+        self._say(f"rejected by the user: {event.reason}", "yellow")
 
     @_tell.register
     def _(self, event: events.NotRemembered) -> None:
@@ -224,6 +246,9 @@ class Story:
     @_tell.register
     def _(self, event: events.RunEnded) -> None:
         self._now("")
+        if event == self._ended:
+            return  # what came after the end changed nothing of it
+        self._ended = event
         if event.patch is not None and not event.patch.empty:
             changes = event.patch.changes
             added, removed = sum(one.added for one in changes), sum(one.removed for one in changes)
@@ -246,6 +271,10 @@ class Story:
 
     def _now(self, what: str) -> None:
         """What goes on now, on a moving line; an empty text takes the line away."""
+        if self._spoken and what != self._doing:
+            self._doing = what
+            if what:
+                self._say(f"{what} ...")
         if not self._moving:
             return
         if not what:

@@ -59,7 +59,7 @@ class Agent:
         """Make the model resident, and say so where that takes work."""
         if self.model.loaded:
             return
-        yield events.ModelLoading(task.id, self.name)
+        yield events.ModelLoading(task.id, self.name, self.model.size)
         loaded = self.model.load()
         if loaded is not None:
             yield events.ModelLoaded(task.id, self.name, loaded)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
-from salecli.core.decisions import Border, Decisions, Request
+from salecli.core.border import border
+from salecli.core.decisions import Decisions, Request
 from salecli.core.merge import merge
 from salecli.core.ports import Memory
 from salecli.core.refine import refine
@@ -15,8 +16,6 @@ from salecli.core.round import Round, cancels, marking
 from salecli.core.scoring import final_bids
 from salecli.core.values import Bid, Task
 from salecli.errors import ModelError
-
-__all__ = ["Round", "border", "hold"]
 
 Bids = dict[str, Bid | None]
 """An agent's bid, None where it is out."""
@@ -101,26 +100,3 @@ def _choose(
             why = "it is excluded" if override.agent in record.excluded else "it made no bid"
             yield events.Refused(task.id, f"override {override.agent}", why)
     yield events.WinnerChosen(task.id, record.winner, record.refined, record.override)
-
-
-def border(
-    task: Task,
-    decisions: Decisions,
-    at: Border,
-    carry_out: Callable[[Request], events.Stream] | None = None,
-) -> Generator[events.Event, None, None]:
-    """A phase border: what was asked for is carried out, and the run stands still here while it is paused."""
-
-    def asked() -> events.Stream:
-        if carry_out is not None:
-            for request in decisions.requests():
-                yield from carry_out(request)
-
-    yield from asked()
-    if decisions.arrive(at):
-        return
-    yield events.Paused(task.id, at)
-    while not decisions.wait():
-        yield from asked()
-    yield from asked()
-    yield events.Resumed(task.id)

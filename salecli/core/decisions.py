@@ -13,7 +13,7 @@ Target = Literal["worktree", "branch"]
 """Where a patch goes: the user's files, or a new branch."""
 Accept = Literal["none", "worktree", "branch"]
 Border = Literal["bids", "marks", "winner", "work"]
-"""What has ended at a border between two phases: all bids, all marks, the search for a winner, an attempt."""
+"""Where a run may stand still: after all bids, all marks, the search for a winner; before a step of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,10 @@ class Decisions:
             self._changed.notify_all()
 
     def step(self) -> None:
-        """Go on to the next border only, whether the run stands at one or is under way."""
+        """Go on to the next border only, whether the run stands at one or is under way.
+
+        Within the work that is one step.
+        """
         with self._changed:
             self._step = not self._going
             self._going = not self._going
@@ -157,9 +160,15 @@ class Decisions:
             return self._accept
 
     def hand_over(self) -> None:
-        """End the present work after its step; the next bidder goes on in a fresh sandbox."""
+        """End the present work before its next step; the next bidder goes on in a fresh sandbox.
+
+        A run that is paused stands still again before the next bidder's first step.
+        """
         with self._changed:
             self._hand_over = True
+            if not self._going:
+                self._going = self._step = True
+                self._changed.notify_all()
 
     def handed_over(self) -> bool:
         """Whether a hand-over was asked for; asking clears it."""

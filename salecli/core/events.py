@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from salecli.core.decisions import Border
+from salecli.core.limits import WorkLimits
 from salecli.core.values import (
     Bid,
     Loaded,
@@ -66,6 +67,8 @@ class TestsBefore(Event):
 @dataclass(frozen=True, slots=True)
 class ModelLoading(Event):
     agent: str
+    bytes: int = 0
+    """Of its file; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,11 @@ class WorkStarted(Event):
     agent: str
     refined: bool
     attempt: int
-    """Counted from 1."""
+    """Counted from 1, revisions too."""
+    attempts: int = 0
+    """How many there are at most; 0 for a revision, and in recordings of older runs."""
+    limits: WorkLimits | None = None
+    """None in recordings of older runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +234,15 @@ class PatchMade(Event):
 class VerdictReached(Event):
     agent: str
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected(Event):
+    """The user does not want the patch, whatever the tests said; the run's end follows anew."""
+
+    agent: str
+    """Whose patch it is."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 
 from salecli.core import events, verdict
 from salecli.core.agent import Pool, seed_for
-from salecli.core.auction import border, hold
+from salecli.core.auction import hold
 from salecli.core.before import check_before
 from salecli.core.decisions import Decisions
+from salecli.core.limits import WorkLimits
 from salecli.core.ports import Memory, Workspace
 from salecli.core.requests import refuse
 from salecli.core.round import Round
 from salecli.core.values import Auction, Bid, Step, Task, Tests, Usage, Verdict, Work
-from salecli.core.work import WorkLimits, hinted, work
+from salecli.core.work import hinted, work
 from salecli.errors import ModelError, PatchRefused, SaleError, SandboxError, UsageError
 
 
@@ -94,27 +95,50 @@ class House:
         Raises:
             UsageError: before the first event, where nobody has worked in this run.
         """
-        sale = self._sale
-        if sale is None or (sale.task.id, sale.run) != (task.id, run) or not sale.works:
-            raise UsageError(f"nobody has worked in run {run}: there is nothing to revise", "start a new run")
+        sale = self._worked(run, "revise")
+        if sale.task.id != task.id:
+            raise UsageError(f"run {run} has another task", "start a new run")
         last = sale.works[-1]
         key = (last.agent, last.refined)
         bid = next(bid for bid in sale.record.bids if (bid.agent, bid.refined) == key)
         try:
-            yield from self._attempt(sale, bid, comment)
+            yield from self._attempt(sale, bid, comment=comment)
         except SaleError as error:
             yield events.RunFailed(task.id, error.message, error.hint)
         return (yield from self._end(sale))
 
+    def reject(self, run: str, reason: str) -> events.Stream:
+        """Note why the user does not want the patch that this run ended with.
+
+        The verdict stays what the tests said: what is remembered is amended, and taught, with the note beside
+        the plan.
+
+        Raises:
+            UsageError: before the first event, where nobody has worked in this run.
+        """
+        sale = self._worked(run, "reject")
+        place = sale.works.index(_best(sale.works))
+        done = sale.works[place]
+        said = f"rejected by the user: {' '.join(reason.split())}"
+        sale.works[place] = replace(done, note=f"{done.note}; {said}" if done.note else said)
+        yield events.Rejected(sale.task.id, done.agent, reason)
+        yield from self._end(sale)
+
+    def _worked(self, run: str, what: str) -> _Sale:
+        """The run that was played last, if it is this one and somebody worked in it."""
+        if self._sale is None or self._sale.run != run or not self._sale.works:
+            raise UsageError(f"nobody has worked in run {run}: there is nothing to {what}", "start a new run")
+        return self._sale
+
     def _end(self, sale: _Sale) -> Generator[events.Event, None, Auction]:
         """Remember what came of it, and say it."""
         task, works = sale.task, sale.works
-        yield from refuse(task, self.decisions)
+        for request in self.decisions.requests():
+            yield from refuse(task, request)
         auction = self._auction(sale)
         if sale.record.winner:
             yield from self._remember(auction, sale)
-        # The latest solution: a revision that went wrong takes nothing away.
-        best = next((one for one in reversed(works) if one.solved), works[-1] if works else None)
+        best = _best(works) if works else None
         yield events.RunEnded(
             task.id,
             solved=auction.solved,
@@ -141,12 +165,11 @@ class House:
         ranking = record.ranking(self.pool)
         queue = [bid for bid in ranking if bid.agent == record.winner]
         queue += [bid for bid in ranking if bid.agent != record.winner]
-        for bid in queue[: self.attempts]:
-            yield from self._attempt(sale, bid)
+        chosen = queue[: self.attempts]
+        for bid in chosen:
+            yield from self._attempt(sale, bid, len(chosen))
             if works[-1].solved:
                 return
-            yield from border(sale.task, self.decisions, "work")
-            yield from refuse(sale.task, self.decisions)
         if works and all(_never_worked(one) for one in works):
             raise ModelError(
                 f"nobody could work: {works[-1].agent} ended with {works[-1].end} ({works[-1].note})",
@@ -154,15 +177,15 @@ class House:
             )
 
     def _attempt(
-        self, sale: _Sale, bid: Bid, comment: str | None = None
+        self, sale: _Sale, bid: Bid, attempts: int = 0, comment: str | None = None
     ) -> Generator[events.Event, None, None]:
-        """One more work, with its verdict; with a comment, the last one goes on."""
+        """One more work of at most `attempts`, with its verdict; with a comment, the last one goes on."""
         attempt = len(sale.works) + 1
         earlier = sale.transcript if comment is not None else []
         if comment is not None and earlier:
             earlier = [*earlier[:-1], hinted(earlier[-1], comment)]
         self.decisions.handed_over()  # what was asked of the work before does not concern this one
-        yield events.WorkStarted(sale.task.id, bid.agent, bid.refined, attempt)
+        yield events.WorkStarted(sale.task.id, bid.agent, bid.refined, attempt, attempts, self.limits)
         sandbox = self.workspace.open()
         try:
             done = yield from work(
@@ -246,6 +269,11 @@ class House:
             yield events.NotRemembered(auction.task.id, error.message)
         else:
             yield events.Remembered(auction.task.id, sale.number)
+
+
+def _best(works: list[Work]) -> Work:
+    """The latest solution, else the last work: a revision that went wrong takes nothing away."""
+    return next((one for one in reversed(works) if one.solved), works[-1])
 
 
 def _never_worked(done: Work) -> bool:

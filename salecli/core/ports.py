@@ -32,6 +32,10 @@ class Model(Protocol):
         """Size of the vocabulary that entropies are over; known once the model was loaded."""
 
     @property
+    def size(self) -> int:
+        """Bytes of its file, 0 where that is not known before it is loaded."""
+
+    @property
     def loaded(self) -> bool:
         """Whether the model is resident now."""
 

@@ -6,7 +6,7 @@ import math
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
-from salecli.core.decisions import BidAgain, Decisions, Exclude, Request, Weigh
+from salecli.core.decisions import BidAgain, Exclude, Request, Weigh
 from salecli.core.round import Round, marking, scoring
 from salecli.core.values import Task, Weights
 
@@ -37,17 +37,16 @@ def carry_out(request: Request, pool: Pool, task: Task, seed: int, record: Round
                 yield from _weigh(weights, pool, task, record)
 
 
-def refuse(task: Task, decisions: Decisions) -> events.Stream:
+def refuse(task: Task, request: Request) -> events.Stream:
     """Turn down what was asked for after the winner was chosen."""
-    for request in decisions.requests():
-        match request:
-            case BidAgain(agent):
-                what = f"bid again {agent}"
-            case Exclude(agent):
-                what = f"exclude {agent}"
-            case Weigh():
-                what = "weigh"
-        yield events.Refused(task.id, what, "the winner is chosen")
+    match request:
+        case BidAgain(agent):
+            what = f"bid again {agent}"
+        case Exclude(agent):
+            what = f"exclude {agent}"
+        case Weigh():
+            what = "weigh"
+    yield events.Refused(task.id, what, "the winner is chosen")
 
 
 def _bid_again(agent: str, pool: Pool, task: Task, seed: int, record: Round) -> events.Stream:

@@ -330,7 +330,7 @@ class Work:
     patch: Patch | None = None
     verdict: Verdict | None = None
     note: str = ""
-    """What went wrong, in a line that memory can teach: failing tests, last error."""
+    """What went wrong, in a line that memory can teach: failing tests, last error, the user's objection."""
 
     @property
     def solved(self) -> bool:
@@ -352,7 +352,7 @@ class Plan:
     agent: str
     text: str
     note: str = ""
-    """For a plan whose work failed: what failed."""
+    """What failed when it was carried out, or why the user rejected what came of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from salecli.core.limits import WorkLimits
     from salecli.core.values import Tests
 
 
@@ -27,6 +28,18 @@ def money(usd: float) -> str:
 def plural(count: int, noun: str) -> str:
     """A count with its noun."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def lasting(seconds: float) -> str:
+    """A span of time for people: "45 s", "10 min", "1 min 30 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    said = [f"{minutes:,} min"] if minutes else []
+    return " ".join([*said, f"{rest} s"] if rest or not said else said)
+
+
+def bounded(limits: WorkLimits) -> str:
+    """What a work may take at most."""
+    return f"{plural(limits.steps, 'step')}, {plural(limits.tokens, 'token')}, {lasting(limits.seconds)}"
 
 
 def shortened(text: str, width: int) -> str:

@@ -14,9 +14,12 @@ from dataclasses import dataclass, field, replace
 
 from salecli.core import actions, events
 from salecli.core.agent import Agent, seed_for
+from salecli.core.border import border
 from salecli.core.decisions import Decisions
+from salecli.core.limits import WorkLimits
 from salecli.core.observe import failure_note, seen_command, seen_tests
 from salecli.core.ports import Sandbox
+from salecli.core.requests import refuse
 from salecli.core.values import (
     ActionKind,
     Bid,
@@ -31,20 +34,6 @@ from salecli.core.values import (
     WorkEnd,
 )
 from salecli.errors import ContextFull, ModelError, ModelTimeout, PatchRefused, SandboxError
-
-
-@dataclass(frozen=True, slots=True)
-class WorkLimits:
-    """When work ends without success."""
-
-    steps: int = 30
-    tokens: int = 16_000
-    """Generated tokens of all replies."""
-    seconds: float = 600.0
-    format_errors: int = 3
-    """Replies in a row without a valid action."""
-    repeats: int = 3
-    """Times that the very same action may come."""
 
 
 class _Over(Exception):
@@ -92,7 +81,6 @@ def work(
         len(earlier),
     )
     try:
-        yield from agent.load(task)
         job.again(earlier)
         while True:
             yield from job.step()
@@ -175,6 +163,10 @@ class _Job:
     def step(self) -> Generator[events.Event, None, None]:
         """One turn: reply, action, observation. Raises _Over where it was the last."""
         self._check_limits()
+        yield from self._stand()
+        if self.decisions.handed_over():
+            raise _Over("handed over", "the user asked for the next bidder")
+        yield from self.agent.load(self.task)
         reply, usage = yield from self._reply()
         self.usage += usage
         kind: ActionKind = "none"
@@ -205,8 +197,12 @@ class _Job:
             raise _Over("token limit", f"{limits.tokens} tokens were generated")
         if self.clock() >= self.stop_at:
             raise _Over("time limit", f"{limits.seconds:g} s have passed")
-        if self.decisions.handed_over():
-            raise _Over("handed over", "the user asked for the next bidder")
+
+    def _stand(self) -> events.Stream:
+        """The border before a step; the time for which the work stands still there is not the work's."""
+        began = self.clock()
+        yield from border(self.task, self.decisions, "work", lambda request: refuse(self.task, request))
+        self.stop_at += self.clock() - began
 
     def _reply(self) -> Generator[events.Event, None, tuple[str, Usage]]:
         """The agent's next reply; its tokens become the transcript's last turn as they are."""

@@ -11,7 +11,7 @@ import pytest
 from salecli.adapters.apply import apply_patch
 from salecli.adapters.git import Repository
 from salecli.core.values import Patch
-from salecli.errors import PatchRefused
+from salecli.errors import AppliedAlready, PatchRefused
 from tests.adapters import sandboxes
 from tests.adapters.sandboxes import CALC, FIXED, fingerprint, git, make
 
@@ -81,6 +81,16 @@ def test_files_that_changed_meanwhile_refuse_it_all(calc: Path, path: str, text:
     with pytest.raises(PatchRefused, match="changed since") as caught:
         apply_patch(Repository(calc), patch, "r1", "worktree")
     assert "--apply branch" in caught.value.hint
+    assert fingerprint(calc) == before
+
+
+def test_a_patch_that_is_there_already_is_said_to_be(calc: Path) -> None:
+    patch = everything(calc)
+    apply_patch(Repository(calc), patch, "r1", "worktree")
+    before = fingerprint(calc)
+    with pytest.raises(AppliedAlready, match=r"applied already: calc\.py, ") as caught:
+        apply_patch(Repository(calc), patch, "r1", "worktree")
+    assert caught.value.hint == "to a branch: sale apply r1 --to branch"
     assert fingerprint(calc) == before
 
 

@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 
 from salecli.adapters.llama import LlamaModel
+from salecli.core.agent import Agent, Profile
+from salecli.core.events import AgentOut
 from salecli.core.values import Limits, Turn
 from salecli.errors import ModelError, ModelTimeout
 from tests.adapters.llama_fixtures import OPEN, drain
+from tests.core.world import TASK, TEMPLATES, play
 
 Make = Callable[..., LlamaModel]
 ASK = [Turn("user", "sort the list of 12 steps"), OPEN]
@@ -97,6 +100,42 @@ def test_a_process_that_is_killed_while_choosing_or_loading(llama: Make, llama_s
     with pytest.raises(ModelError, match="SIGKILL"):
         model.choose(LONG_ASK[:1], [[OPEN]], ["0"])
     killer.join()
+    assert works(model)
+
+
+def test_a_process_that_stands_still_while_loading_is_ended(
+    llama: Make, llama_slow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("salecli.adapters.llama.LOADING", 0.5)
+    model = llama(llama_slow, name="small")
+    pids = []
+
+    def stop_when_started() -> None:
+        until = time.monotonic() + 20
+        while model.pid is None and time.monotonic() < until:
+            time.sleep(0.001)
+        pids.append(pid_of(model))
+        os.kill(pids[0], signal.SIGSTOP)
+
+    agent = Agent("s", 0.1, model, Profile(TEMPLATES))
+    stopper = threading.Thread(target=stop_when_started)
+    stopper.start()
+    seen, bid = play(agent.bid(TASK, 1))
+    stopper.join()
+    assert bid is None
+    (out,) = [event for event in seen if isinstance(event, AgentOut)]
+    assert "small (slow.gguf) did not load within" in out.reason
+    assert out.hint
+    assert ended(pids[0])
+    assert not model.loaded
+    # The call's own deadline counts where it is the shorter one, and under its own name.
+    monkeypatch.setattr("salecli.adapters.llama.LOADING", 60.0)
+    pids.clear()
+    stopper = threading.Thread(target=stop_when_started)
+    stopper.start()
+    with pytest.raises(ModelTimeout, match="before the deadline"):
+        drain(model, ASK, Limits(deadline=0.5))
+    stopper.join()
     assert works(model)
 
 

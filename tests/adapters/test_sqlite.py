@@ -68,6 +68,19 @@ def test_an_auction_that_was_gone_on_with_is_amended(tmp_path: Path) -> None:
     assert memory.auction(number) == second
 
 
+def test_why_the_user_rejected_a_solution_is_taught_beside_its_plan(tmp_path: Path) -> None:
+    memory = opened(tmp_path)
+    first = auction()
+    number = memory.record(first)
+    (pair,) = memory.pairs(QUESTION, "small", 8)
+    assert pair.won.note == ""
+    note = "rejected by the user: no tests of its own"
+    memory.amend(number, replace(first, works=(replace(first.works[0], note=note),)))
+    for reader in (memory, opened(tmp_path)):
+        (pair,) = reader.pairs(QUESTION, "small", 8)
+        assert (pair.won.text, pair.won.note, pair.lost.note) == ("plan large", note, "")
+
+
 def test_a_lesson_known_from_an_older_auction_survives_a_later_amendment(tmp_path: Path) -> None:
     memory = opened(tmp_path)
     first = auction(run="r1", text="sort a tree", works=(work("large", False),))

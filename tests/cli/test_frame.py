@@ -17,8 +17,7 @@ import typer
 from typer.main import get_command
 
 from salecli import __version__, errors
-from salecli import cli as frame
-from salecli.cli import COMMANDS, main
+from salecli.cli import COMMANDS, main, table
 from salecli.cli.exits import Exit, code_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command and sub-command, with its full name."""
-    root: Any = get_command(frame.app)
+    root: Any = get_command(table.app)
     context = typer.Context(root, info_name="sale")
     waiting = [(name, root.get_command(context, name)) for name in COMMANDS]
     while waiting:

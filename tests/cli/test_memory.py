@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -230,7 +231,58 @@ def test_a_damaged_file_is_a_message(sale: Sale, tmp_path: Path, command: list[s
     assert path.read_bytes() == b"not a database" * 100
 
 
-@pytest.mark.parametrize("command", ["", "list", "show", "search", "stats", "export", "import"])
+def left(sale: Sale) -> list[int]:
+    return [json.loads(line)["id"] for line in sale("list", "--json").lines]
+
+
+def test_delete_takes_auctions_out_for_good(sale: Sale) -> None:
+    said = sale("delete", "run-a", "2", "2", "--yes")
+    assert (said.code, said.out) == (0, "2 auctions deleted\n")
+    assert said.err.splitlines() == [
+        "auction 1: sum a list of prices",
+        "auction 2: date of a [red]tree[/red] 100%",
+    ]
+    assert left(sale) == [3]
+    assert sale("show", "1").code == 2
+    said = sale("delete", "3", "--yes", "--json")
+    assert json.loads(said.out) == {"deleted": [3]}
+    assert left(sale) == []
+
+
+@pytest.mark.parametrize("names", [["9"], ["1", "nothing"]])
+def test_delete_of_none_deletes_none(sale: Sale, names: list[str]) -> None:
+    said = sale("delete", *names, "--yes")
+    assert (said.code, said.out) == (2, "")
+    assert "sale memory list" in said.err
+    assert left(sale) == [3, 2, 1]
+
+
+def test_delete_in_a_script_wants_a_yes_of_its_own(sale: Sale) -> None:
+    said = sale("delete", "1")
+    assert said.code == 2
+    assert "--yes" in said.err
+    assert left(sale) == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "stay"),
+    [("yes\n", 0, [3, 1]), ("y\n", 0, [3, 1]), ("\n", 1, [3, 2, 1]), ("no\n", 1, [3, 2, 1])],
+)
+def test_delete_asks_on_a_terminal(sale: Sale, file: Path, typed: str, code: int, stay: list[int]) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "salecli", "memory", "delete", "2", "--memory", str(file)]
+    os.write(ours, typed.encode())
+    done = subprocess.run(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, check=False)
+    os.close(theirs)
+    asked = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert done.returncode == code
+    assert "auction 2: date of a [red]tree[/red] 100%" in asked
+    assert "Type yes, or Enter to keep:" in asked
+    assert left(sale) == stay
+
+
+@pytest.mark.parametrize("command", ["", "list", "show", "search", "delete", "stats", "export", "import"])
 def test_every_help_has_an_example(sale: Sale, command: str) -> None:
     said = sale(*([command] if command else []), "--help", memory=None)
     assert said.code == 0

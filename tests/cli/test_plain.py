@@ -14,13 +14,17 @@ from typing import Any
 
 import pytest
 
+from salecli.adapters.git import Repository
 from salecli.cli.exits import Exit
 from salecli.cli.output import Output
 from salecli.cli.plain import Conversation, run_plain
 from salecli.cli.questions import NoMoreInput, Questions
+from salecli.cli.reviewing import Review
+from salecli.core import events
 from salecli.errors import RepositoryError, UsageError
 from salecli.tui.live import LiveRun
-from tests.tui import scene
+from tests.core.world import ListMemory
+from tests.tui import review_scene, scene
 
 NEW = "diff --git a/{0} b/{0}\nnew file mode 100644\n--- /dev/null\n+++ b/{0}\n@@ -0,0 +1 @@\n+{1}\n"
 TWO = NEW.format("a", "good") + NEW.format("b", "ok")
@@ -44,6 +48,7 @@ class Talk:
         run = LiveRun("Write add", "issue.md", scene.opens(folder, opened, **options))
         self.folder = folder
         self.exit = Conversation(ask, run).hold()
+        (self.opened,) = opened
         self.said = said.getvalue()
         self.run = run
         assert not any(one.name == f"run-{run.id}" for one in threading.enumerate())
@@ -55,7 +60,8 @@ class Talk:
 
 
 GO = ["1"]
-REJECT = ["6"]
+REJECT = ["6", ""]
+"""Without a reason."""
 
 
 def test_go_work_and_reject(tmp_path: Path) -> None:
@@ -91,7 +97,7 @@ def test_bid_again_exclude_and_what_is_refused(tmp_path: Path) -> None:
 def test_weights_tried_kept_and_dropped(tmp_path: Path) -> None:
     turned = ["5", "2", "x", "-0.5", "nan", "1", "", "", ""]
     talk = Talk(tmp_path / "shop", [*turned, "2", *turned, "1", *GO, *REJECT])
-    assert "Thrift, the weight of cost, now 0.500 (empty keeps it):" in talk.said
+    assert "Thrift, the weight of cost, 0 to 1000, Enter keeps 0.500:" in talk.said
     assert "'x' does not fit: -1 to 1." in talk.said
     assert "'nan' does not fit: 0 to 1000." in talk.said
     assert talk.said.count("would lead") == 2
@@ -106,6 +112,42 @@ def test_plans_and_pairs_are_read(tmp_path: Path) -> None:
     assert "Plan of xs, 10 tokens:\n    plan of xs\n" in talk.said
     assert "    1. look\\x1b[2J\n    2. [red]write[/]\n" in talk.said
     assert "No agent read pairs from memory." in talk.said
+
+
+def test_a_rejection_s_reason_is_remembered(tmp_path: Path) -> None:
+    talk = Talk(tmp_path / "shop", [*GO, "6", "no docstring"])
+    assert "remembered: no docstring\n" in talk.said
+    memory = talk.opened.house.memory
+    assert isinstance(memory, ListMemory)
+    assert memory.auctions[0].works[-1].note == "rejected by the user: no docstring"
+    assert talk.exit == Exit.SOLVED
+    assert isinstance(talk.run.run.last(events.Rejected), events.Rejected)
+
+
+def test_one_step_at_a_time_with_a_hint_and_a_hand_over(tmp_path: Path) -> None:
+    ask, said = questions("\n".join(["1", "3", "use sum", "2", "4", "1", "1", "6", "", ""]))
+    replies = (FAILING[0], *SOLVING)
+    run = LiveRun("Write add", "issue.md", scene.opens(tmp_path / "shop", replies=replies))
+    run.decisions.stops = frozenset({"winner", "work"})
+    assert Conversation(ask, run).hold() == Exit.SOLVED
+    told = said.getvalue()
+    assert "s stands still before step 1 of at most 30, 0 of 16,000 tokens taken.\n" in told
+    spent = len(FAILING[0])
+    assert f"s stands still before step 2 of at most 30, {spent} of 16,000 tokens taken.\n" in told
+    assert "  2  let s take one step\n  3  give s a hint\n  4  let s hand over to the next bidder\n" in told
+    assert "s ended: handed over: the user asked for the next bidder" in told
+    assert told.count(" stands still before ") == 5
+    steps = [event.step for event in run.run.read() if isinstance(event, events.StepTaken)]
+    assert [step.observation.endswith("hint: use sum") for step in steps] == [True, False, False]
+    assert "Enter is 1:" in told
+
+
+def test_what_goes_on_is_said_in_lines(tmp_path: Path) -> None:
+    talk = Talk(tmp_path / "shop", [*GO, *REJECT])
+    order = ["is being prepared", "xs bids ...", "l bids ...", "marks ...", "the winner can be chosen"]
+    order += ["s works: at most 30 steps, 16,000 tokens, 10 min", "verdict: the tests run", "verdict solved"]
+    places = [talk.said.index(words) for words in order]
+    assert places == sorted(places)
 
 
 def test_stop_before_any_work(tmp_path: Path) -> None:
@@ -143,10 +185,10 @@ class Presses:
 
 
 def test_interrupting_the_work_to_hint_to_hand_over_and_to_stop(tmp_path: Path) -> None:
-    ask, said = questions("1\n1\n2\nuse sum\n3\n4\n")
+    ask, said = questions("1\n\n2\nuse sum\n3\n5\n")
     opened = scene.opens(tmp_path / "shop", replies=("HANG",))
     run = LiveRun("Write add", "issue.md", opened)
-    going = ["Winner s", "s works on meanwhile", "your hint goes", "s hands over"]
+    going = ["Winner s", "It goes on meanwhile", "your hint goes", "s hands over"]
     with Presses(said, going):
         assert Conversation(ask, run).hold() == Exit.INTERRUPTED
     assert run.decisions.hints() == ["use sum"]
@@ -187,8 +229,8 @@ def test_a_patch_that_fails_its_tests_needs_a_yes(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_applied_is_said_and_asked_again(tmp_path: Path) -> None:
-    taken = Talk(tmp_path / "shop", [*GO, "2", "3", "2", "2", *REJECT], replies=FAILING, attempts=1)
-    assert "Choose 1 to 3:" not in taken.said  # "3" is no answer to a question of two
+    taken = Talk(tmp_path / "shop", [*GO, "2", "3", "2", *REJECT], replies=FAILING, attempts=1)
+    assert "Where to?" not in taken.said  # "3" is no answer to a question of two
     broken = Talk(tmp_path / "other", [*GO, "2", "1", "1", *REJECT], replies=FAILING, attempts=1)
     assert "sale: " in broken.said
     assert "Rejected" in broken.said
@@ -198,7 +240,7 @@ def test_a_comment_goes_back_to_the_agent(tmp_path: Path) -> None:
     answers = [*GO, "4", "do it", "otherwise", ".", *REJECT]
     talk = Talk(tmp_path / "shop", answers, replies=(*FAILING, *SOLVING), attempts=1)
     assert talk.exit == Exit.SOLVED
-    assert "What shall be different? A line with a single dot ends it." in talk.said
+    assert "What shall be different? A line with a single dot ends it; a dot alone goes back." in talk.said
     assert talk.said.count("verdict ") == 2
     assert "attempt 2: s works in a fresh sandbox" in talk.said
 
@@ -224,10 +266,22 @@ def test_input_that_ends_at_any_question(answers: int, tmp_path: Path) -> None:
 
 
 def test_letters_zero_and_too_much_are_no_numbers() -> None:
-    ask, said = questions("go\n0\n4\n\n-1\n²\n 3 \n")
+    ask, said = questions("go\n0\n4\n-1\n²\n 3 \n")
     assert ask.choice("Which?", ["a", "b", "c"]) == 2
     assert said.getvalue().count("is none of the numbers 1 to 3.") == 5
-    assert "Type a number." in said.getvalue()
+
+
+@pytest.mark.parametrize(("default", "said"), [(0, 1), (1, 2), (-1, 3)])
+def test_an_empty_line_is_the_default_that_was_said(default: int, said: int) -> None:
+    ask, spoken = questions("\n")
+    assert ask.choice("Which?", ["a", "b", "c"], default) == said - 1
+    assert spoken.getvalue().endswith(f"Choose 1 to 3, Enter is {said}:\n")
+
+
+def test_nothing_happens_to_files_by_an_empty_line() -> None:
+    ask, spoken = questions("\n")
+    assert not ask.yes("Apply it?")
+    assert "Enter is 2:" in spoken.getvalue()
 
 
 def test_a_text_ends_with_a_dot_and_may_hold_blank_lines() -> None:
@@ -248,8 +302,12 @@ def test_foreign_text_is_cleaned_before_it_is_said() -> None:
 
 
 def test_outside_of_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(RepositoryError):
+    with pytest.raises(RepositoryError, match="is not in a git repository") as caught:
         run_plain(tmp_path, None, {})
+    with pytest.raises(RepositoryError) as other:
+        Repository(tmp_path)
+    assert (str(caught.value), caught.value.hint) == (str(other.value), other.value.hint)
+    assert "--repo DIR" in caught.value.hint
 
 
 def start(
@@ -271,10 +329,17 @@ def test_naming_a_task(
         ("4\n", "  4  leave\n"),
         ("", "The input has ended: nothing was started."),
         ("1\n", "The input has ended: nothing was started."),
-        ("1\n.\n4\n", "sale: the task is empty"),
+        ("1\n.\n4\n", "a dot alone goes back.\nWhat is to be done?"),
         ("2\n1\n4\n", "sale: empty.md is empty"),
-        ("2\n2\n/nowhere/issue.md\n4\n", "sale: no issue file /nowhere/issue.md"),
-        ("2\n2\n\n2\n3\n4\n", "Path of the file, empty to go back:"),
+        (
+            "2\n2\n/nowhere/issue.md\n\n4\n",
+            "There is no issue file /nowhere/issue.md, and no file whose name holds",
+        ),
+        (
+            "2\n2\nADD\n3\n4\n",
+            "1 file whose name holds 'ADD':\n  1  add.py  stub\n  2  another file\n  3  back\n",
+        ),
+        ("2\n2\n\n2\n3\n4\n", "Path of a file or a folder, or a part of a file's name; Enter goes back:"),
         ("3\n4\n", "There is no earlier run of this repository."),
     ]:
         ended, said = start(shop, typed, monkeypatch, capsys)
@@ -282,6 +347,39 @@ def test_naming_a_task(
         assert says in said
     with pytest.raises(UsageError):
         run_plain(shop, shop / "empty.md", {})
+
+
+def test_a_patch_that_is_applied_already_can_go_to_a_branch(tmp_path: Path) -> None:
+    with review_scene.reviewed(tmp_path) as control:
+        ended = control.run.last(events.RunEnded)
+        given = control.run.last(events.VerdictReached)
+        assert isinstance(ended, events.RunEnded)
+        assert isinstance(given, events.VerdictReached)
+        assert ended.patch is not None
+        for typed, says in [
+            ("2\n1\n", "applied to calc.py, notes.txt\n"),
+            ("2\n1\n2\n", "applied to branch"),
+        ]:
+            ask, said = questions(typed)
+            assert Review(ask, control, ended.patch, given.verdict).talk() == ""
+            assert says in said.getvalue()
+    assert (
+        "Nothing to do: the patch is applied already: calc.py, notes.txt. 2 makes a new branch"
+        in said.getvalue()
+    )
+
+
+def test_a_recording_is_told_with_its_revisions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tmp_path / "shop"
+    Talk(shop, [*GO, "4", "again", ".", "6", "too long"], replies=(*FAILING, *SOLVING), attempts=1)
+    ended, said = start(shop, "3\n1\n6\n", monkeypatch, capsys)
+    assert ended == Exit.SOLVED
+    assert (
+        said.index("verdict not solved") < said.index("verdict solved") < said.index("rejected by the user")
+    )
+    assert said.count("What about the patch?") == 1
 
 
 def test_an_earlier_run_is_told_and_its_patch_can_be_taken(

@@ -110,7 +110,7 @@ def opened(shop: Path) -> Iterator[Callable[..., Terminal]]:
 
 def drawn(seen: bytes) -> bool:
     """Whether the first frame stands."""
-    return b"sale" in seen and b"Palette" in seen
+    return b"sale" in seen and b"Help" in seen
 
 
 @pytest.mark.parametrize("arguments", [[], ["issue.md"], ["--repo", "."]])

@@ -16,6 +16,7 @@ from salecli.cli.story import Story
 from salecli.core import events
 from salecli.core.auction import hold
 from salecli.core.decisions import Decisions
+from salecli.core.limits import WorkLimits
 from salecli.core.round import Round
 from salecli.core.values import Case, Pair, Plan, Tests, Verdict, Weights
 from salecli.core.words import money
@@ -113,3 +114,21 @@ def test_a_full_disk_is_an_environment_fault_not_an_unsolved_task() -> None:
     assert done.returncode == Exit.ENVIRONMENT
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_loading_of_a_large_file_alone_is_told() -> None:
+    assert told(events.ModelLoading("t", "l", 5_000_000_000)) == "l loads 5.0 GB\n"
+    assert told(events.ModelLoading("t", "s", 3_000_000), events.ModelLoading("t", "xs")) == ""
+
+
+def test_what_a_work_may_take_is_told_where_it_is_known() -> None:
+    limits = WorkLimits(steps=6, tokens=16_000, seconds=90)
+    assert told(events.WorkStarted("t", "s", False, 1, 2, limits)) == (
+        "s works: at most 6 steps, 16,000 tokens, 1 min 30 s\n"
+    )
+    assert told(events.WorkStarted("t", "l", False, 2, 2, limits)) == (
+        "attempt 2 of 2: l works in a fresh sandbox, at most 6 steps, 16,000 tokens, 1 min 30 s\n"
+    )
+    # A recording of an older run knows no limits.
+    assert told(events.WorkStarted("t", "s", False, 1)) == ""
+    assert told(events.WorkStarted("t", "l", False, 2)) == "attempt 2: l works in a fresh sandbox\n"

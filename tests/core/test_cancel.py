@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from salecli.core import events
-from salecli.core.auction import Round, hold
+from salecli.core.auction import hold
 from salecli.core.decisions import Decisions
+from salecli.core.round import Round
 from salecli.core.values import Limits, Pair, Plan, Usage
 from tests.core.world import TASK, ListMemory, ScriptedModel, digit, only, play, pool
 

@@ -11,8 +11,8 @@ import pytest
 from salecli.core import events
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
+from salecli.core.limits import WorkLimits
 from salecli.core.values import Auction, Limits, Tests, Token, Turn, Usage
-from salecli.core.work import WorkLimits
 from salecli.errors import ModelError, SandboxError
 from tests.core.world import (
     BAD,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -103,6 +104,15 @@ def test_the_full_refinement_teaches_what_failed() -> None:
     text = "\n".join(turn.text for turn in shipped("full").render("refine", **VALUES))
     assert "test_tax failed" in text
     assert text.count("What failed") == 1  # the second pair's lost plan has no note
+    assert "What was wrong with it" not in text
+
+
+def test_the_full_refinement_teaches_why_a_solution_was_rejected() -> None:
+    pair = PAIRS[0]
+    rejected = replace(pair, won=replace(pair.won, note="rejected by the user: too long"))
+    values = {**VALUES, "pairs": (rejected,)}
+    text = "\n".join(turn.text for turn in shipped("full").render("refine", **values))
+    assert f"{pair.won.text}\nWhat was wrong with it all the same: rejected by the user: too long" in text
 
 
 def test_the_work_prompt_shows_actions_that_parse() -> None:

@@ -9,8 +9,8 @@ import pytest
 from salecli.core import events
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
+from salecli.core.limits import WorkLimits
 from salecli.core.values import Auction, Completed
-from salecli.core.work import WorkLimits
 from salecli.errors import MemoryFault, UsageError
 from tests.core.world import (
     BAD,
@@ -215,3 +215,39 @@ def test_without_work_there_is_nothing_to_revise(run: str) -> None:
         sold(one)
     with pytest.raises(UsageError, match="nobody has worked"):
         next(one.revise(TASK, run, "why"))
+
+
+def test_a_rejection_is_noted_beside_the_plan_and_changes_no_verdict() -> None:
+    memory = ListMemory()
+    one = house([GOOD, BETTER], memory=memory)
+    before = sold(one)
+    seen, auction = play(one.reject("run1", "no docstring\nat all"))
+    assert [type(event) for event in seen] == [events.Rejected, events.Remembered, events.RunEnded]
+    assert auction is None
+    (kept,) = memory.auctions
+    assert kept.solved
+    assert kept.works[-1].note == "rejected by the user: no docstring at all"
+    assert kept.works[-1].verdict == before.works[-1].verdict
+    assert seen[-1].patch == before.works[-1].patch
+    # What follows goes on from there, and loses nothing of it.
+    _, after = revised(one, "document it")
+    assert [work.note for work in after.works] == ["rejected by the user: no docstring at all", ""]
+
+
+def test_the_rejection_of_a_failed_work_stands_beside_what_failed() -> None:
+    memory = ListMemory()
+    one = house([BAD, "```done\n```"], memory=memory, attempts=1)
+    sold(one)
+    play(one.reject("run1", "wrong way"))
+    assert memory.auctions[0].works[0].note == (
+        "test_add failed: assert 1 == 2; rejected by the user: wrong way"
+    )
+
+
+@pytest.mark.parametrize("run", ["run1", "another"])
+def test_without_work_there_is_nothing_to_reject(run: str) -> None:
+    one = house([GOOD])
+    if run == "another":
+        sold(one)
+    with pytest.raises(UsageError, match="nothing to reject"):
+        next(one.reject(run, "why"))

@@ -55,6 +55,7 @@ class ScriptedModel:
     entropy: float = 0.5
     mass: float = 1.0
     vocabulary: int = 100
+    size: int = 0
     asked: list[tuple[Turn, ...]] = field(default_factory=list)
     chosen: int = 0
     closed: int = 0

@@ -91,7 +91,7 @@ def test_from_a_pasted_task_to_a_branch(shop: Path) -> None:
     talking = Talking("--plain", cwd=shop)
     talking.answer("1", issue, ".", "2")
     at = talking.until("Who shall win?")
-    talking.until("Choose 1 to 4", after=at)
+    talking.until("Choose 1 to 4,", after=at)
     # The dearest one; where it leads anyway, the one before it.
     number, agent = (3, "m") if "4  l (leads" in talking.said[at:] else (4, "l")
     talking.answer(str(number), "be sure", "1", "1", "2", "2")
@@ -115,7 +115,7 @@ def test_from_a_pasted_task_to_a_branch(shop: Path) -> None:
 
 def test_bad_answers_and_input_that_ends(shop: Path) -> None:
     before = contents(shop)
-    done = sale("--plain", "issue.md", cwd=shop, stdin="go\n0\n9\n\n")
+    done = sale("--plain", "issue.md", cwd=shop, stdin="go\n0\n9\n")
     assert done.returncode == 130, done.stdout + done.stderr
     assert "'go' is none of the numbers 1 to 8." in done.stdout
     assert "The input has ended. The run is stopped." in done.stdout
@@ -126,9 +126,10 @@ def test_interrupt_asks_and_a_second_one_ends_the_run(shop: Path) -> None:
     talk = Talking("--plain", "issue.md", cwd=shop)
     at = talk.until("is being prepared")
     talk.process.send_signal(signal.SIGINT)
-    at = talk.until("Choose 1 to 2:", at)
+    at = talk.until("It goes on meanwhile.", at)
+    at = talk.until("Choose 1 to 3, Enter is 1:", at)
     talk.answer("1")
-    at = talk.until("Choose 1 to 8:", at)
+    at = talk.until("Choose 1 to 8, Enter is 1:", at)
     talk.process.send_signal(signal.SIGINT)
     assert talk.end() == 130
     assert "Traceback" not in talk.said
@@ -138,8 +139,8 @@ def test_stopped_at_the_first_interrupt(shop: Path) -> None:
     talk = Talking("--plain", "issue.md", cwd=shop)
     at = talk.until("is being prepared")
     talk.process.send_signal(signal.SIGINT)
-    talk.until("Choose 1 to 2:", at)
-    talk.answer("2")
+    talk.until("Choose 1 to 3, Enter is 1:", at)
+    talk.answer("3")
     assert talk.end() == 130
     assert "stopping ..." in talk.said
     assert "Traceback" not in talk.said
@@ -147,6 +148,20 @@ def test_stopped_at_the_first_interrupt(shop: Path) -> None:
 
 def test_a_terminated_run_leaves_nothing(shop: Path) -> None:
     talk = Talking("--plain", "issue.md", cwd=shop)
-    talk.until("Choose 1 to 8:")
+    talk.until("Choose 1 to 8, Enter is 1:")
     talk.process.send_signal(signal.SIGTERM)
     assert talk.end() == 143
+
+
+def test_why_a_patch_is_rejected_is_remembered(shop: Path) -> None:
+    talk = Talking("--plain", "issue.md", cwd=shop)
+    talk.answer("1", "6", "no docstring")
+    assert talk.end() == 0, talk.said
+    assert "remembered: no docstring" in talk.said
+    run = talk.said.split("sale show ")[1].split()[0]
+    shown = sale("memory", "show", "1", cwd=shop).stdout
+    assert "rejected by the user: no docstring" in shown
+    assert "verdict: solved" in shown
+    told = sale("show", run, cwd=shop).stdout
+    assert told.count("rejected by the user: no docstring") == 1
+    assert told.count("l alone: about") == 1  # the end is told once, though it is recorded again

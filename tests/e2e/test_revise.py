@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from salecli import build
 from salecli.adapters.git import Repository
-from salecli.adapters.journal import new_run, recorded
+from salecli.adapters.journal import ABOUT, new_run, recorded
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.config import load_settings
 from salecli.core import events
+from salecli.core.board import Board
 from salecli.core.decisions import Decisions
 from salecli.errors import PatchRefused
+from tests.adapters.runs import past
 from tests.e2e.world import containers, practice
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -21,8 +25,10 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 def test_a_part_is_verified_and_a_comment_leads_to_another_attempt(tmp_path: Path) -> None:
     shop = practice(tmp_path / "shop", 1, 3)
+    stale = past(shop, "long ago", {"event": "Resumed", "task": "t"})
+    (stale.folder / ABOUT).write_text("{}")  # by no process that lives
     repository, run, decisions = Repository(shop), new_run(), Decisions(stops={"winner"})
-    with build.house(load_settings(shop, {}), repository, run, decisions) as built:
+    with build.house(load_settings(shop, {"keep_runs": 1}), repository, run, decisions) as built:
         task = built.task((shop / "issue.md").read_text(), "issue.md")
         for event in recorded(run, built.house.run(task, run.id)):
             if isinstance(event, events.Paused):
@@ -59,4 +65,29 @@ def test_a_part_is_verified_and_a_comment_leads_to_another_attempt(tmp_path: Pat
         assert "xs" not in {bid.agent for bid in kept.bids}
         assert {mark.judge for mark in kept.marks} == {"xs", "s", "m", "l"}
         assert list(run.read())[-len(seen) :] == seen
+    assert not stale.folder.exists()
     assert containers(run.id) == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_journal_of_a_run_that_stood_still_rebuilds_the_board_at_every_prefix(
+    seed: int, tmp_path: Path
+) -> None:
+    chance = random.Random(seed)
+    shop = practice(tmp_path / "shop", 4, seed)
+    decisions = Decisions(stops={"bids", "marks", "winner", "work"})
+    run, board, seen = new_run(), Board(), []
+    with build.house(load_settings(shop, {"seed": seed}), Repository(shop), run, decisions) as built:
+        task = built.task((shop / "issue.md").read_text(), "issue.md")
+        for event in recorded(run, built.house.run(task, run.id)):
+            board.apply(event)
+            seen.append(deepcopy(board))
+            if isinstance(event, events.Paused):
+                chance.choice([decisions.step, decisions.resume])()
+    stood = [event.at for event in run.read() if isinstance(event, events.Paused)]
+    assert stood[:4] == ["bids", "marks", "winner", "work"]
+    rebuilt = Board()
+    for event, then in zip(run.read(), seen, strict=True):
+        rebuilt.apply(event)
+        assert rebuilt == then
+    assert rebuilt.winner is not None

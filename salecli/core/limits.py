@@ -1,0 +1,20 @@
+"""How long a winner may work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLimits:
+    """When work ends without success."""
+
+    steps: int = 30
+    tokens: int = 16_000
+    """Generated tokens of all replies."""
+    seconds: float = 600.0
+    """Those in which the user let the work stand still are not counted."""
+    format_errors: int = 3
+    """Replies in a row without a valid action."""
+    repeats: int = 3
+    """Times that the very same action may come."""
