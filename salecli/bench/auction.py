@@ -132,6 +132,11 @@ class Recorded:
         return self._model.vocabulary
 
     @property
+    def size(self) -> int:
+        """The model's own."""
+        return self._model.size
+
+    @property
     def loaded(self) -> bool:
         """The model's own."""
         return self._model.loaded
@@ -214,8 +219,9 @@ def measure(rounds: int) -> list[Row]:
 
 def _auction(pool: Pool, seed: int) -> None:
     """Bids and marks on a practice task."""
-    from salecli.core.auction import Round, hold
+    from salecli.core.auction import hold
     from salecli.core.decisions import Decisions
+    from salecli.core.round import Round
     from salecli.practice.curriculum import practice
     from salecli.practice.render import task_of
 

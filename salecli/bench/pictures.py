@@ -41,8 +41,6 @@ _CALM = 0.5
 class Shown(app.SaleApp):
     """The app, where its pictures can be taken."""
 
-    CSS_PATH = str(Path(app.__file__).with_suffix(".tcss"))
-
     async def pictures(self, size: tuple[int, int]) -> dict[Where, str]:
         """Every screen as SVG, by name."""
         taken: dict[Where, str] = {}

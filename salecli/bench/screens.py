@@ -39,7 +39,7 @@ from textual.app import App
 from textual.widgets import Footer, Static
 
 class Bare(App):
-    BINDINGS = [("p", "quit", "Palette")]
+    BINDINGS = [("p", "quit", "Help")]
 
     def compose(self):
         yield Static("hello")
@@ -118,7 +118,7 @@ def first_frame(place: Place, starts: int = STARTS) -> Iterator[Row]:
 
 def drawn(seen: bytes) -> bool:
     """Whether a frame stands, its last line included."""
-    at = seen.find(b"Palette")
+    at = seen.find(b"Help")
     return at >= 0 and b"\x1b[?2026l" in seen[at:]
 
 

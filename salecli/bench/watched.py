@@ -21,7 +21,6 @@ EVERY = 0.02
 class Watched(app.SaleApp):
     """The app of `sale`, with a task beside everything else that only sleeps and looks at the clock."""
 
-    CSS_PATH = str(Path(app.__file__).with_suffix(".tcss"))
     out = Path("looks.txt")
 
     def on_mount(self) -> None:

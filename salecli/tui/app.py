@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.app import App
+from textual import events
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.timer import Timer
 
-from salecli.core.text import clean
 from salecli.errors import SaleError
-from salecli.resources import data_folder
-from salecli.tui import messages, rooms, themes
-from salecli.tui.keys import EVERYWHERE
+from salecli.tui import messages, rooms
+from salecli.tui.frame import Frame
+from salecli.tui.keys import EVERYWHERE, not_now
 from salecli.tui.look import Look
 from salecli.tui.messages import Where
 from salecli.tui.selected import selected_text
@@ -47,11 +45,12 @@ def _commands() -> type[Provider]:
     return SaleCommands
 
 
-class SaleApp(App[None]):
+class SaleApp(Frame):
     """The screens of `sale`."""
 
     TITLE = "sale"
-    CSS_PATH = "app.tcss"
+    # The first screen's own is read with the rest: alone it would have all of it parsed once more.
+    CSS_PATH: ClassVar = [Path(__file__).with_name("app.tcss"), Path(__file__).parent / "screens/start.tcss"]
     DEFAULT_MODE = "start"
     BINDINGS: ClassVar[list[BindingType]] = [*EVERYWHERE]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
@@ -69,11 +68,10 @@ class SaleApp(App[None]):
     ) -> None:
         """`first` gives the run to show from the start; it is called in a thread."""
         look = look or Look()
-        plain = themes.colourless()
-        super().__init__(ansi_color=True if plain else None)
-        for theme in themes.OWN:
-            self.register_theme(theme)
-        self.theme = themes.ANSI.name if plain else look.theme
+        if first is not None:
+            # Of this app alone, and before its stacks of screens are made.
+            self.DEFAULT_MODE = "opening"  # type: ignore[misc]
+        super().__init__(look.theme)
         self.folder, self.issue, self.wiring = folder.resolve(), issue, wiring
         self.control: Played | None = None
         """The run on the screens."""
@@ -84,10 +82,13 @@ class SaleApp(App[None]):
         self._ticking: Timer | None = None
         self._screens: dict[str, Screen[None]] = {}
         """Those of the present run, where they were seen already."""
+        self._turn = asyncio.Lock()
+        """Held while one run takes the place of another."""
         self._question: Screen[bool] | None = None
         """What was asked last; ctrl+q or ctrl+c is a yes to it."""
         for where in ("start", "memory", "models"):
             self.add_mode(where, partial(rooms.apart, where, self.folder, issue, wiring))
+        self.add_mode("opening", rooms.opening)
         self.set_keymap(dict(look.keys))
 
     def on_mount(self) -> None:
@@ -101,7 +102,7 @@ class SaleApp(App[None]):
     # --- screens ----------------------------------------------------------------------------------------
 
     def _run_screen(self, where: Where, control: Played) -> Screen[None]:
-        self._screens[where] = rooms.of_a_run(where, control)
+        self._screens[where] = rooms.of_a_run(where, control, self.wiring)
         return self._screens[where]
 
     def _go(self, where: Where) -> None:
@@ -112,11 +113,6 @@ class SaleApp(App[None]):
             self.switch_mode(where)
         except SaleError as error:  # a broken configuration
             self.complain(error)
-
-    def complain(self, error: SaleError) -> None:
-        """Say what is wrong, and what to type."""
-        text = clean(f"{error.message}\n{error.hint}".strip())
-        self.notify(text, severity="error", markup=False, timeout=15)
 
     # --- the run ----------------------------------------------------------------------------------------
 
@@ -145,29 +141,40 @@ class SaleApp(App[None]):
         self.push_screen(self._question, answered)
 
     def _show_in_turn(self, opens: Callable[[], Played]) -> None:
-        self.run_worker(self._show(opens), group="show", exclusive=True)
+        async def show() -> None:
+            # One after the other: a run that is put on the screens by half is never cut off there.
+            async with self._turn:
+                await self._show(opens)
+
+        self.run_worker(show(), group="show")
 
     async def _show(self, opens: Callable[[], Played]) -> None:
         from salecli.tui.bridge import Bridge
 
-        before = self.control
         try:
             control = await asyncio.to_thread(opens)
         except SaleError as error:
+            if self.current_mode == "opening":
+                await self.switch_mode("start")
             self.complain(error)
             return
-        if before is not None:
-            await asyncio.to_thread(before.close)
-        if self.current_mode in RUN_SCREENS:
-            await self.switch_mode("start")
-        for where in RUN_SCREENS if before is not None else ():
-            await self.remove_mode(where)
+        if self.control is not None:
+            await asyncio.to_thread(self.control.close)
+            if self.current_mode in RUN_SCREENS:
+                await self.switch_mode("opening")
+            # From here on nobody goes to its screens, and nothing is passed on to them.
+            self.control = self._bridge = None
+            for where in RUN_SCREENS:
+                await self.remove_mode(where)
         self._screens.clear()
         self.control, self._bridge, control.woken = control, Bridge(control), self._wake
         for where in RUN_SCREENS:
             self.add_mode(where, partial(self._run_screen, where, control))
         control.start()
-        await self.switch_mode("auction")
+        # What is there already is on the screen's first frame.
+        begins = self._bridge.drain((), "auction")
+        self.headline = self._bridge.heading(self.folder.name)
+        await self.switch_mode(begins or "auction")
         self._wake()
 
     def _wake(self) -> None:
@@ -183,7 +190,10 @@ class SaleApp(App[None]):
             return  # a screen that is just opening takes its past from the history first
         alone = len(self.screen_stack) == 1
         stands = cast(Where, self.current_mode) if alone else None
+        before = (self.going, self._playing())
         where = bridge.drain(cast("list[Taking]", screens), stands)
+        if before != (self.going, self._playing()):
+            self.screen.refresh_bindings()
         if where is not None and where != self.current_mode:
             self._go(where)
         self.headline = bridge.heading(self.folder.name)
@@ -231,33 +241,6 @@ class SaleApp(App[None]):
         else:
             self.exit()
 
-    def action_help(self) -> None:
-        from salecli.tui.screens.help import WidgetHelp
-
-        self.push_screen(WidgetHelp(self.screen))
-
-    def action_keys(self) -> None:
-        from salecli.tui.screens.help import KeyHelp
-
-        self.push_screen(KeyHelp(self.screen))
-
-    def action_theme(self) -> None:
-        """The next of our own themes."""
-        names = [theme.name for theme in themes.OWN]
-        self.theme = names[(names.index(self.theme) + 1) % len(names) if self.theme in names else 0]
-        self.notify(f"Theme {self.theme}; [tui] theme in the configuration keeps it.", markup=False)
-
-    def action_picture(self) -> None:
-        """Save what is seen as an SVG, outside of any repository."""
-        folder = data_folder() / "screenshots"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path = self.save_screenshot(f"sale-{datetime.now():%Y%m%d-%H%M%S}.svg", str(folder))
-        except OSError as error:
-            self.notify(f"{folder}: {error.strerror}", severity="error", markup=False)
-            return
-        self.notify(f"Saved {path}", markup=False)
-
     def action_speed(self, faster: bool) -> None:
         if (replay := self._playing()) is not None:
             replay.change(faster)
@@ -273,11 +256,21 @@ class SaleApp(App[None]):
             return None
         return cast("Replay", control) if len(self.screen_stack) == 1 else None
 
+    def on_key(self, event: events.Key) -> None:
+        """Say why a key of a run's screens does nothing."""
+        active = self.screen.active_bindings.get(event.key)
+        if self.control is None or self.current_mode not in RUN_SCREENS or len(self.screen_stack) > 1:
+            return
+        if active is None or not active.enabled:
+            said = not_now(event.key, self.screen, self._keymap, not self.control.live)
+            if said:
+                self.notify(said, markup=False, timeout=3)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that work in some places only: `q` away from a run, a recording's where one is played."""
+        """Keys that work at times only: `q` while no run goes on, a recording's while one is played."""
         if action in ("speed", "still"):
             return self._playing() is not None
-        return action != "leave" or self.current_mode not in RUN_SCREENS
+        return action != "leave" or not self.going
 
     # --- beginning and end ------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ class Played(Control, Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long the run has been going, or took."""
+        """How long the run has worked: the time for which it waited for the user is left out."""
 
     @property
     def state(self) -> str:
@@ -59,6 +59,11 @@ class Bridge:
         """Whether the last drain left something for the next one."""
         self._screens: Sequence[Taking] = ()
         self._tokens: list[events.PlanToken | events.WorkToken] = []
+        self._started: events.RunStarted | None = None
+        self._recorded: set[int] = set()
+        """What memory has taken of this run."""
+        for fed in control.history:
+            self._note(fed)
 
     def drain(self, screens: Sequence[Taking], where: Where | None, limit: float = LIMIT) -> Where | None:
         """Pass on what waits, for at most `limit` seconds, and say where the user goes along with the run.
@@ -110,19 +115,26 @@ class Bridge:
 
     def heading(self, repository: str) -> Heading:
         """The headline of the run; `repository` is its name until the run says it."""
-        control, board = self.control, self.control.board
-        started = next((one for one in control.history if isinstance(one, events.RunStarted)), None)
+        control, board, started = self.control, self.control.board, self._started
         return Heading(
             repository=board.task.repository if board.task is not None else repository,
             title=board.task.title if board.task is not None else "",
             state=control.state,
             pool=started.pool if started is not None else "",
             thrift=board.weights.cost if started is not None else None,
-            remembered=started.remembered if started is not None else None,
+            remembered=started.remembered + len(self._recorded) if started is not None else None,
             seconds=int(control.seconds),  # a row that changes, and is drawn, once a second
         )
 
+    def _note(self, fed: Fed) -> None:
+        """What the headline tells of."""
+        if isinstance(fed, events.RunStarted):
+            self._started = fed
+        elif isinstance(fed, events.Remembered):
+            self._recorded.add(fed.auction)
+
     def _pass(self, fed: Fed) -> None:
+        self._note(fed)
         _remember(self.control.history, fed)
         for screen in self._screens:
             screen.apply(fed)

@@ -56,17 +56,18 @@ class SaleCommands(Provider):
 
     def _actions(self) -> Iterator[Command]:
         """What keys do: the action of every binding that is active on the screen below, with all its keys."""
-        found: dict[tuple[DOMNode, str], list[Binding]] = {}
+        found: dict[tuple[DOMNode, str, str], list[Binding]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if binding.id and binding.description and active.enabled and _named(binding) not in _NOT_COMMANDS:
-                found.setdefault((active.node, binding.description), []).append(binding)
+                kind = (active.node, binding.description, "" if _named(binding) in _ENDS else binding.tooltip)
+                found.setdefault(kind, []).append(binding)
         # The screen's own come first, and what ends the app last: Enter takes the first.
         order = {key: (key[0] is self.app, _named(one[0]) in _ENDS) for key, one in found.items()}
-        for node, name in sorted(found, key=order.__getitem__):
-            first, *others = found[node, name]
+        for node, name, told in sorted(found, key=order.__getitem__):
+            first, *others = found[node, name, told]
             keys = " ".join(self.app.get_key_display(one) for one in (first, *others))
-            leads = f"Go to {name.lower()}" if _named(first) == "go" else name
+            leads = f"Go to {name.lower()}" if first.action.startswith("go('") else name
             yield Command(
                 f"{leads} ({keys})", first.tooltip, partial(self.app.run_action, first.action, node)
             )

@@ -46,7 +46,7 @@ class Control(Protocol):
     history: list[Fed]
     """Everything so far: a screen that opens late applies it first."""
     at: float
-    """Seconds since the run began when the last event came: by the clock, or by the recording's stamps."""
+    """Seconds that the run had worked when the last event came, by the clock or by the recording's stamps."""
     auto: float
     """Seconds after which a waiting auction goes on by itself; 0 waits for the user."""
     ended: bool
@@ -74,3 +74,9 @@ class Control(Protocol):
 
     def revise(self, comment: str) -> None:
         """Let the agent that worked last go on with a comment; returns at once, events follow."""
+
+    def reject(self, reason: str) -> str:
+        """Note in memory why the user does not want the patch that the run ended with. Blocks for tenths.
+
+        Returns why that could not be done, empty where it was; no events follow. SaleError.
+        """

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.keys import _character_to_key
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from salecli import toml
 from salecli.errors import ConfigError
+from salecli.tui.messages import Where
 
 EVERYWHERE = (
     Binding("f1", "help", "Help", id="app.help", tooltip="What this part of the screen is for"),
@@ -25,14 +27,18 @@ EVERYWHERE = (
     Binding("f7", "go('models')", "Models", id="app.models", tooltip="The pool's models", show=False),
     Binding("f8", "picture", "Screenshot", id="app.picture", tooltip="Save as SVG", show=False),
     Binding("ctrl+t", "theme", "Theme", id="app.theme", tooltip="Dark, light, terminal", show=False),
+    Binding("space", "still", "Pause", id="app.still", tooltip="Stop or go on playing", priority=True),
     Binding("plus,equals_sign", "speed(True)", "Faster", id="app.faster", tooltip="Play faster"),
     Binding("minus", "speed(False)", "Slower", id="app.slower", tooltip="Play slower"),
-    Binding("space", "still", "Pause", id="app.still", tooltip="Stop or go on playing", priority=True),
-    Binding("q", "leave", "Quit", id="app.leave", tooltip="Quit"),
+    Binding("q", "leave", "Quit", id="app.leave", tooltip="Quit, where no run goes on"),
     Binding("ctrl+q", "quit", "Quit", id="app.quit", tooltip="Quit", show=False, priority=True),
-    Binding("ctrl+c", "quit(True)", "Quit", id="app.cut", tooltip="Quit", show=False, priority=True),
+    Binding("ctrl+c", "quit(True)", "Quit", id="app.cut", tooltip="Copy, or quit", show=False, priority=True),
 )
-"""The app's own keys, which work on every screen."""
+"""The app's own keys, which work on every screen.
+
+One rule for quitting: ctrl+q quits everywhere, and a run that goes on is asked about; so does ctrl+c where no
+text is selected; `q` quits where nothing is typed and no run goes on. Every footer names the shortest one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def _kinds() -> Iterator[type[DOMNode]]:
                 yield kind
 
 
-def _own(kind: type[DOMNode]) -> Iterator[Named]:
+def _own(kind: type) -> Iterator[Named]:
     for one in kind.__dict__.get("BINDINGS", ()):  # its own, not those of the classes above it
         if isinstance(one, Binding) and one.id:
             yield Named(one.id, one, issubclass(kind, ModalScreen))
@@ -113,3 +119,31 @@ def _keys(text: str) -> list[str]:
     """The keys of "a,ctrl+o" in Textual's names; an empty one where none is named."""
     found = [key.strip() for key in text.split(",")]
     return [_character_to_key(key) if len(key) == 1 else key for key in found]
+
+
+_OF_A_RUN: dict[Where, str] = {"auction": "auction (F3)", "work": "work (F4)", "review": "review (F5)"}
+"""The screens of a run, and how one gets there."""
+
+
+def not_now(key: str, screen: Screen[Any], chosen: Mapping[str, str], recorded: bool) -> str:
+    """Why a key does nothing on a run's screen; empty where it is a key of none of them."""
+    from salecli.tui.rooms import kind
+
+    binding = _binding(type(screen), key, chosen)
+    if binding is not None:
+        tell: Callable[[str], str] = getattr(screen, "why_not", lambda action: "")
+        now = "this is a recording. Its patch can still be applied: F5." if recorded else "not now."
+        return tell(binding.action.partition("(")[0]) or f"{binding.description}: {now}"
+    others = ((_binding(kind(where), key, chosen), place) for where, place in _OF_A_RUN.items())
+    if found := [f"{one.description} is a key of the {place}" for one, place in others if one is not None]:
+        return "; ".join(found) + "."
+    leaves = any(
+        one.action == "leave" and key in _keys_of(Named(one.id or "", one), chosen) for one in EVERYWHERE
+    )
+    return "A run goes on: ctrl+q ends it, after a question." if leaves else ""
+
+
+def _binding(kind: type[DOMNode], key: str, chosen: Mapping[str, str]) -> Binding | None:
+    """What a key means to a class, with the user's own keys."""
+    every = (one for above in kind.__mro__ for one in _own(above))
+    return next((one.binding for one in every if key in _keys_of(one, chosen)), None)

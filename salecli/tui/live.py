@@ -19,6 +19,7 @@ from salecli.core.decisions import Decisions, Target
 from salecli.core.values import Patch, Verdict
 from salecli.errors import SaleError, UsageError
 from salecli.tui.control import Fed, Selection
+from salecli.tui.worked import Worked
 
 if TYPE_CHECKING:
     from salecli.adapters.apply import Applied
@@ -86,7 +87,7 @@ class LiveRun:
         """Whether the user cut the run short."""
         self.woken: Callable[[], None] = lambda: None
         self._opens = opens
-        self._began = time.monotonic()
+        self._worked = Worked(time.monotonic())
         self._waiting: deque[tuple[float, events.Event, bool]] = deque()
         self._comments: SimpleQueue[str | None] = SimpleQueue()
         self._opened: Opened | None = None
@@ -103,8 +104,8 @@ class LiveRun:
 
     @property
     def seconds(self) -> float:
-        """How long the run has been going, by the clock; once it ended, how long it took."""
-        return self.at if self.ended else time.monotonic() - self._began
+        """How long the run has worked, by the clock, without the time for which it waited for the user."""
+        return self.at if self.ended else self._worked.seconds(time.monotonic())
 
     @property
     def state(self) -> str:
@@ -118,7 +119,7 @@ class LiveRun:
     @property
     def asleep(self) -> bool:
         """Whether nothing is to be expected until `woken` is called."""
-        return not self._waiting and (self.ended or self.decisions.paused)
+        return not self._waiting and (self.ended or bool(self.board.paused_at))
 
     def due(self) -> Iterator[events.Event]:
         """The events that wait, each taken as it is asked for."""
@@ -166,6 +167,14 @@ class LiveRun:
         with self._counting:
             self._to_play += 1
         self._comments.put(comment)
+
+    def reject(self, reason: str) -> str:
+        failed = ""
+        with closing(recorded(self.run, self._open().house.reject(self.id, reason))) as told:
+            for event in told:
+                if isinstance(event, events.NotRemembered):
+                    failed = event.reason
+        return failed
 
     def _open(self) -> Opened:
         if self._opened is None:
@@ -233,7 +242,7 @@ class LiveRun:
 
     def _tell(self, event: events.Event, last: bool) -> None:
         was_empty = not self._waiting
-        self._waiting.append((time.monotonic() - self._began, event, last))
+        self._waiting.append((self._worked.take(event, time.monotonic()), event, last))
         if was_empty:
             self.woken()
 

@@ -14,6 +14,7 @@ from salecli.core.decisions import Decisions, Target
 from salecli.core.values import Patch, Verdict
 from salecli.errors import SaleError, UsageError
 from salecli.tui.control import Fed, Selection
+from salecli.tui.worked import Worked
 
 if TYPE_CHECKING:
     from salecli.adapters.apply import Applied
@@ -52,7 +53,7 @@ class Replay:
 
     @property
     def seconds(self) -> float:
-        """How long the run had been going when the last event came."""
+        """How long the run had worked when the last event came."""
         return self.at
 
     @property
@@ -101,23 +102,24 @@ class Replay:
         self.woken()
 
     def _read(self) -> Iterator[tuple[float, float, events.Event, bool]]:
-        """(seconds to play until it, seconds of the run, event, whether the run ends with it)."""
-        place, first, before = 0.0, None, 0.0
+        """(seconds to play until it, seconds of work, event, whether the run ends with it)."""
+        place, before, at = 0.0, 0.0, 0.0
+        worked: Worked | None = None
         ended, task = False, ""
         try:
             for stamp, event in self.run.stamped():
-                if first is None:
-                    first = before = stamp
+                if worked is None:
+                    worked, before = Worked(stamp), stamp
                 place += min(max(stamp - before, 0.0), LONGEST_GAP)
                 before = max(before, stamp)
-                ended, task = isinstance(event, events.RunEnded), event.task
-                yield place, before - first, event, ended
+                ended, task, at = isinstance(event, events.RunEnded), event.task, worked.take(event, before)
+                yield place, at, event, ended
         except SaleError as error:
-            yield place, before - (first or 0.0), events.RunFailed(task, error.message, error.hint), True
+            yield place, at, events.RunFailed(task, error.message, error.hint), True
             return
         if not ended:
             cut = events.RunFailed(task, "the recording ends here: this run was cut short", "")
-            yield place, before - (first or 0.0), cut, True
+            yield place, at, cut, True
 
     def stop(self) -> None:
         """Play nothing further."""
@@ -140,6 +142,9 @@ class Replay:
 
     def revise(self, comment: str) -> None:
         raise self._recorded("no agent is there to go on", "press r, or type `sale`, to sell its task again")
+
+    def reject(self, reason: str) -> str:
+        raise self._recorded("why its patch is rejected is not kept", "memory keeps it while the run is open")
 
     def _recorded(self, what: str, hint: str) -> UsageError:
         return UsageError(f"run {self.id} is a recording: {what}", hint)

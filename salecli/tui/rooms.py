@@ -20,24 +20,38 @@ def apart(where: Where, folder: Path, issue: Path | None, wiring: Wiring) -> Scr
     """A screen that belongs to no run.
 
     Raises:
-        SaleError: the configuration, which says where memory and models are, is broken.
+        SaleError: the configuration, which says where the models are, is broken.
     """
     if where == "start":
         from salecli.tui.screens.start import StartScreen
 
         return StartScreen(folder, issue, wiring.overrides)
-    settings = wiring.settings()
     if where == "memory":
         from salecli.tui.screens.memory import MemoryScreen
 
-        return MemoryScreen(settings.memory.path)
+        return MemoryScreen(lambda: wiring.settings().memory.path)
     from salecli.tui.screens.models import ModelsScreen
 
-    return ModelsScreen(settings)
+    return ModelsScreen(wiring.settings())
 
 
-def of_a_run(where: Where, control: Control) -> Screen[None]:
+def opening() -> Screen[None]:
+    """What is seen until a run can be shown."""
+    from salecli.tui.screens.opening import OpeningScreen
+
+    return OpeningScreen()
+
+
+def of_a_run(where: Where, control: Control, wiring: Wiring) -> Screen[None]:
     """AuctionScreen, WorkScreen or ReviewScreen."""
+    if where == "review":
+        from salecli.tui.screens.review import ReviewScreen
+
+        return ReviewScreen(control, lambda: wiring.settings().apply)
+    return cast(Callable[["Control"], Screen[None]], kind(where))(control)
+
+
+def kind(where: Where) -> type[Screen[None]]:
+    """The class of a run's screen."""
     module = importlib.import_module(f"salecli.tui.screens.{where}")
-    kind = cast(Callable[["Control"], Screen[None]], getattr(module, f"{where.capitalize()}Screen"))
-    return kind(control)
+    return cast(type[Screen[None]], getattr(module, f"{where.capitalize()}Screen"))

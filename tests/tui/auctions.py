@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -10,6 +10,7 @@ from typing import Any
 
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from salecli.adapters.journal import Run
 from salecli.core import events
@@ -21,8 +22,9 @@ from salecli.tui.live import LiveRun
 from salecli.tui.screens.auction import AuctionScreen
 from salecli.tui.widgets.market import Market
 from tests.core.world import BAD, GOOD, TASK, ListMemory, ScriptedModel, TreeWorkspace, digit, pool
-from tests.tui.scene import PLANS
+from tests.tui.scene import PLANS, run_async
 
+WIDE = (160, 45)
 AGAIN = "1. read `add.py`\n2. write **add**"
 PAIRS = tuple(
     Pair(
@@ -148,3 +150,23 @@ async def until(pilot: Pilot[None], so: Callable[[], bool], run: LiveRun | None 
 async def waiting(pilot: Pilot[None], run: LiveRun) -> None:
     """Until the winner stands and the user is waited for."""
     await until(pilot, lambda: run.board.paused_at == "winner", run)
+
+
+Test = Callable[[Hall, Pilot[None], LiveRun], Awaitable[None]]
+
+
+def play(run: LiveRun, test: Test, size: tuple[int, int] = WIDE) -> None:
+    """Start the run, and the test where the winner stands."""
+
+    async def go() -> None:
+        app = Hall(run)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            run.start()
+            await waiting(pilot, run)
+            await test(app, pilot, run)
+
+    run_async(go())
+
+
+def line(app: Hall, name: str) -> str:
+    return str(app.auction.query_one(f"#{name}", Static).content)

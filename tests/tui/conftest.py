@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from salecli.core import events
+from salecli.tui.live import LiveRun
 from salecli.tui.replay import Replay
 from tests.tui import scene
+from tests.tui.auctions import live_run
 
 
 @pytest.fixture
@@ -22,3 +24,12 @@ def seen() -> list[events.Event]:
 def make_control(tmp_path: Path) -> Callable[[Sequence[events.Event]], Replay]:
     """`make_control(events)` is a real Control (a replay) that has taken these events in."""
     return lambda told: scene.control(told, tmp_path)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveRun]:
+    """A real run of scripted models that waits for the user; `run.start()` begins it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    made = live_run()
+    yield made
+    made.close()

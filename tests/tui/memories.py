@@ -31,7 +31,7 @@ class Rooms(App[None]):
         self.opened: list[str] = []
 
     def on_mount(self) -> None:
-        self.push_screen(MemoryScreen(self.path))
+        self.push_screen(MemoryScreen(lambda: self.path))
 
     def on_open_run(self, message: OpenRun) -> None:
         self.opened.append(message.run_id)

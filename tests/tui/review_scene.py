@@ -16,6 +16,7 @@ from textual.screen import Screen
 from salecli.adapters.changes import part_of
 from salecli.adapters.git import Repository, Snapshot
 from salecli.core import diff, events
+from salecli.core.decisions import Accept
 from salecli.core.values import Case, Patch, Tests, Verdict
 from salecli.core.verdict import reached
 from salecli.errors import SandboxError
@@ -49,6 +50,7 @@ class Deciding(Replay):
 
     snapshot: Snapshot
     comments: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
     verified: list[str] = field(default_factory=list)
     dead: bool = False
     """Whether Docker went away."""
@@ -72,6 +74,10 @@ class Deciding(Replay):
 
     def revise(self, comment: str) -> None:
         self.comments.append(comment)
+
+    def reject(self, reason: str) -> str:
+        self.reasons.append(reason)
+        return ""
 
 
 def told(patch: Patch, verdict: Verdict) -> list[events.Event]:
@@ -109,7 +115,7 @@ def reviewed(
         run.note(repository=str(folder), title="Add")
         control = Deciding.__new__(Deciding)
         Replay.__init__(control, run, speed=AT_ONCE)
-        control.snapshot, control.comments, control.verified = snapshot, [], []
+        control.snapshot, control.comments, control.reasons, control.verified = snapshot, [], [], []
         control.dead, control.gate = False, lambda: None
         Bridge(control).feed((), seen)  # not drained: a journal that is cut short ends in RunFailed
         control.at = 9.8
@@ -147,13 +153,14 @@ def review(
     tmp_path: Path,
     script: Callable[[Pilot[Any], Deciding, ReviewScreen], Any],
     size: tuple[int, int] = (100, 30),
+    configured: Accept = "none",
     **options: Any,
 ) -> None:
-    """Run a script against the review of a patch."""
+    """Run a script against the review of a patch; `configured` is the user's `apply`."""
 
     async def go() -> None:
         with reviewed(tmp_path, **options) as control:
-            screen = ReviewScreen(control)
+            screen = ReviewScreen(control, lambda: configured)
             app = Alone(screen, tmp_path / "shop")
             async with app.run_test(size=size) as pilot:
                 await settled(pilot)

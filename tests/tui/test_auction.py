@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,42 +12,23 @@ from textual.widgets import Input, Static
 from salecli.core import events
 from salecli.tui.live import LiveRun
 from salecli.tui.replay import Replay
+from salecli.tui.screens.deciding import Deciding
 from salecli.tui.screens.dialogs import Ask, Confirm
 from salecli.tui.screens.pairs import PairsScreen
+from salecli.tui.screens.watching import ARMED
 from salecli.tui.widgets.dials import Dials
 from salecli.tui.widgets.market import Market
 from salecli.tui.widgets.plantext import PlanText
-from tests.tui.auctions import AGAIN, Hall, live_run, until, waiting
+from tests.tui.auctions import AGAIN, WIDE, Hall, line, live_run, play, until, waiting
 from tests.tui.scene import run_async
 
-WIDE = (160, 45)
 Seen = list[events.Event]
-Test = Callable[[Hall, Pilot[None], LiveRun], Awaitable[None]]
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveRun]:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    made = live_run()
-    yield made
-    made.close()
-
-
-def play(run: LiveRun, test: Test, size: tuple[int, int] = WIDE) -> None:
-    """Start the run, and the test where the winner stands."""
-
-    async def go() -> None:
-        app = Hall(run)
-        async with app.run_test(size=size) as pilot:
-            run.start()
-            await waiting(pilot, run)
-            await test(app, pilot, run)
-
-    run_async(go())
-
-
-def line(app: Hall, name: str) -> str:
-    return str(app.auction.query_one(f"#{name}", Static).content)
+def offered(app: Hall) -> set[str]:
+    """The actions whose keys work now."""
+    active = app.screen.active_bindings.values()
+    return {one.binding.action.partition("(")[0] for one in active if one.enabled}
 
 
 def plan(app: Hall) -> PlanText:
@@ -63,19 +44,25 @@ def test_enter_lets_the_winner_work_and_the_screen_stays_a_record(run: LiveRun) 
         assert run.board.winner == ("s", False)
         assert line(app, "wait") == "The run has ended: solved by s, f5 shows the patch."
         assert "*s wins" in app.table()[0]
-        await pilot.press("enter", "1", "x", "w", "r", "s")
+        await pilot.press("enter", "1", "x", "w", "r", "s", "space", "escape")
         assert not app.auction.query_one(Dials).display
-        assert app.said.count("The run has ended.") == 6
+        assert app.screen is app.auction
+        assert not app.said, "no key, no word: the footer offers none of them any more"
+        assert not offered(app) & Deciding.DECIDES
+        assert app.auction.why_not("weights") == "The run has ended."
 
     play(run, test)
 
 
-def test_enter_is_ignored_with_a_word_when_nothing_waits(run: LiveRun) -> None:
+def test_enter_is_dimmed_when_nothing_waits(run: LiveRun) -> None:
     async def go() -> None:
         app = Hall(run)
         async with app.run_test(size=WIDE) as pilot:
             await pilot.press("enter")
-            assert app.told("Nothing waits for you yet.")
+            assert not app.said
+            assert "go" not in offered(app)
+            assert app.auction.why_not("go") == "Nothing waits for you yet."
+            assert line(app, "wait").startswith("sale gets ready")
 
     run_async(go())
 
@@ -94,7 +81,7 @@ def test_override_asks_why_and_the_reason_is_remembered(run: LiveRun) -> None:
         chosen = next(one for one in run.history if isinstance(one, events.WinnerChosen))
         assert chosen.override is not None
         assert chosen.override.reason == "it knows [the] file"
-        assert line(app, "reason") == "* m wins by your choice: it knows [the] file"
+        assert line(app, "reason") == "m wins by your choice: it knows [the] file"
 
     play(run, test)
 
@@ -110,8 +97,7 @@ def test_override_again_takes_it_back_and_esc_chooses_nobody(run: LiveRun) -> No
         await pilot.press("4")
         assert run.decisions.overridden() is None
         assert app.told("Taken back")
-        await pilot.press("7")
-        assert app.told("There are 4 agents.")
+        assert "7" not in app.screen.active_bindings, "there are four agents"
 
     play(run, test)
 
@@ -126,7 +112,7 @@ def test_space_pauses_and_goes_on_and_s_goes_one_border_further(
         app = Hall(run)
         async with app.run_test(size=WIDE) as pilot:
             await pilot.press("space")
-            assert app.told("It pauses at the next border.")
+            await until(pilot, lambda: line(app, "wait").startswith("Pauses at the next border."))
             run.start()
             await until(pilot, lambda: run.board.paused_at == "bids", run)
             assert "Paused after the bids" in line(app, "wait")
@@ -137,46 +123,6 @@ def test_space_pauses_and_goes_on_and_s_goes_one_border_further(
 
     run_async(go())
     run.close()
-
-
-def test_weights_are_tried_kept_and_dropped(run: LiveRun) -> None:
-    async def test(app: Hall, pilot: Pilot[None], run: LiveRun) -> None:
-        before = app.row("score")
-        await pilot.press("w")
-        dials = app.auction.query_one(Dials)
-        assert dials.has_focus
-        await pilot.press("shift+right", "right", "down", "left")
-        await pilot.pause()
-        assert app.row("score") != before
-        assert dials.weights.cost == pytest.approx(0.61)
-        assert dials.weights.entropy == pytest.approx(-0.01)
-        assert sum(dials.weights.judges.values()) == pytest.approx(0.99)
-        assert run.board.weights.cost == 0.5, "a preview asks nothing of the run"
-        await pilot.press("u")
-        await pilot.pause()
-        assert app.row("score") == before
-        await pilot.press("w", "shift+right", "shift+left", "up", "right", "right", "k")
-        await until(pilot, lambda: run.board.weights.cost == pytest.approx(0.52), run)
-        assert not dials.display
-        assert app.auction.turned is None
-        assert any(isinstance(one, events.Reweighed) for one in run.history)
-        await pilot.press("w", "right", "escape")
-        await pilot.pause()
-        assert not dials.display, "Esc closes the dials and stops nothing"
-        assert not app.told("Esc again")
-
-    play(run, test)
-
-
-def test_the_preview_moves_the_leader_at_once(run: LiveRun) -> None:
-    async def test(app: Hall, pilot: Pilot[None], run: LiveRun) -> None:
-        await pilot.press("w", "up", *["shift+right"] * 8)
-        await pilot.pause()
-        assert "*m leads" in app.table()[0]
-        assert line(app, "reason").startswith("* m would lead")
-        assert run.board.leader == ("s", False)
-
-    play(run, test)
 
 
 def test_r_lets_the_chosen_agent_bid_again(run: LiveRun) -> None:
@@ -303,13 +249,30 @@ def test_y_copies_the_chosen_plan(run: LiveRun, monkeypatch: pytest.MonkeyPatch)
 def test_esc_twice_stops_the_run_and_once_warns(run: LiveRun) -> None:
     async def test(app: Hall, pilot: Pilot[None], run: LiveRun) -> None:
         await pilot.press("escape")
-        assert app.told("Esc again stops the run.")
+        await until(pilot, lambda: line(app, "wait") == ARMED)
+        app.auction.disarm()  # as after two seconds
+        await until(pilot, lambda: line(app, "wait").startswith("Your turn"))
+        await pilot.press("escape")
+        assert not run.stopped
         assert not run.board.winner
         await pilot.press("escape")
         await until(pilot, lambda: run.ended and run.stopped, run)
         assert line(app, "wait") == "The run has failed: you stopped the run"
+        await pilot.press("escape", "escape")
+        assert not app.auction.armed
+
+    play(run, test)
+
+
+def test_an_esc_that_closes_something_arms_nothing(run: LiveRun) -> None:
+    async def test(app: Hall, pilot: Pilot[None], run: LiveRun) -> None:
+        app.auction.say("a notice")
+        await until(pilot, lambda: bool(app.screen.query("Toast")))
         await pilot.press("escape")
-        assert app.told("Nothing runs.")
+        await until(pilot, lambda: not app.screen.query("Toast"))
+        assert not app.auction.armed
+        await pilot.press("w", "escape", "question_mark", "escape")
+        assert not app.auction.armed
 
     play(run, test)
 
@@ -332,7 +295,7 @@ def test_auto_goes_on_after_a_countdown_that_any_key_holds(
                 await until(pilot, lambda: "Your turn" in line(app, "wait"))
                 assert app.auction._countdown is None
                 assert run.decisions.paused
-                assert not app.told("Esc again")
+                assert not app.auction.armed
             else:
                 await until(pilot, lambda: run.ended, run)
                 assert run.board.winner == ("s", False)
@@ -345,10 +308,9 @@ def test_a_recording_decides_nothing(make_control: Callable[[Seen], Replay], see
     async def go() -> None:
         app = Hall(make_control(seen))
         async with app.run_test(size=WIDE) as pilot:
-            await pilot.press("enter", "1", "space", "s", "w", "r", "x", "escape")
-            assert app.said == ["This is a recording: it can be looked at, nothing can be decided."] * 7 + [
-                "Nothing runs."
-            ]
+            await pilot.press("enter", "1", "space", "s", "w", "r", "x", "escape", "escape")
+            assert not app.said
+            assert not offered(app) & Deciding.DECIDES
             assert app.screen is app.auction
 
     run_async(go())

@@ -246,8 +246,7 @@ def test_a_change_is_marked_and_the_mark_goes_away(make_control: Make, sold: See
             await pilot.pause()
             market = app.auction.query_one(Market)
             tell(app.control, before(sold, events.Marked)[len(first) :], app.auction)
-            await pilot.pause()
-            assert market._fresh
+            await until(pilot, lambda: bool(market._fresh))
             while market._timer is not None:
                 await pilot.pause(0.1)
             assert not market._fresh

@@ -138,7 +138,7 @@ def test_the_headline_says_which_run_it_is(seen: list[events.Event], tmp_path: P
     after = Bridge(shown).heading("other")
     assert (after.repository, after.title, after.pool) == ("shop", "Add", "scripted")
     assert after.thrift == 0.5
-    assert after.remembered == 0
+    assert after.remembered == 1, "this auction, too: it was recorded"
     assert after.state == "recording"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -15,14 +17,16 @@ from salecli.adapters.embedder import MiniLM
 from salecli.adapters.recall import keep_vector
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.adapters.sqlitefile import reading, writing
+from salecli.errors import ConfigError
 from salecli.tui.screens.dialogs import Ask, Confirm, Dialog, Pick
-from salecli.tui.screens.memory import PAGE
+from salecli.tui.screens.memory import PAGE, MemoryScreen
 from salecli.tui.screens.past import PastScreen
 from salecli.tui.widgets.calibration import CalibrationTable
 from salecli.tui.widgets.plot import Curves
 from salecli.tui.widgets.trends import TrendPanel
 from tests.adapters.auctions import WordCounter, auction
 from tests.tui.memories import Rooms, drive, remember, shelved, until
+from tests.tui.scene import drawn, run_async
 
 SIZES = [(160, 45), (100, 30), (80, 24), (60, 20), (20, 5)]
 
@@ -46,6 +50,39 @@ def test_sums_and_lines_stand_there(shelf: Path) -> None:
         assert second[-4:-2] == ["large", "yes by small"]
 
     drive(shelf, script)
+
+
+def test_the_screen_stands_before_anything_is_read(shelf: Path) -> None:
+    async def go() -> None:
+        known = threading.Event()
+
+        def finds() -> Path:
+            known.wait(20)
+            return shelf
+
+        app: App[None] = App()
+        async with app.run_test(size=(100, 30)) as pilot:
+            app.push_screen(MemoryScreen(finds))
+            await pilot.pause()
+            assert "reading the memory" in drawn(app)
+            known.set()
+            await until(pilot, lambda: "3 auctions" in drawn(app))
+
+    run_async(go())
+
+
+def test_a_broken_configuration_is_said_on_the_screen() -> None:
+    async def go() -> None:
+        def finds() -> Path:
+            raise ConfigError("sale.toml, line 1: unknown key 'x'", "take it out")
+
+        app: App[None] = App()
+        async with app.run_test(size=(100, 30)) as pilot:
+            app.push_screen(MemoryScreen(finds))
+            await until(pilot, lambda: "unknown key 'x'" in drawn(app))
+            assert "take it out" in drawn(app)
+
+    run_async(go())
 
 
 def test_an_empty_memory_is_friendly(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from salecli.tui.widgets.auctions import ago
 from salecli.tui.widgets.plot import letters, scale
 from tests.adapters.auctions import auction, rich_auction
 from tests.tui.memories import Rooms, drive, remember, shelved, until
+from tests.tui.scene import drawn
 
 
 @pytest.fixture
@@ -48,6 +50,27 @@ def test_one_auction_in_full(path: Path) -> None:
         assert app.screen is app.memory
 
     drive(path, script)
+
+
+def test_judges_stand_in_the_pools_order_and_the_star_is_the_lowest_score(path: Path) -> None:
+    told = rich_auction()
+    judges = ("large", "middle", "small")
+    marks = tuple(replace(mark, judge=judge) for judge in judges for mark in told.marks)
+    remember(path, [auction("a"), auction("b"), replace(told, marks=marks)])
+
+    async def script(app: Rooms, pilot: Pilot[None]) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PastScreen) and len(app.screen.query(Static)) > 5)
+        await pilot.pause()
+        text = drawn(app)
+        heads = [text.index(f"by {name[:3]}") for name in told.prices]
+        assert heads == sorted(heads)
+        lowest = min(told.scores, key=lambda one: one.total)
+        (starred,) = [line for line in text.splitlines() if "*" in line]
+        assert starred.strip().startswith(lowest.agent)
+        assert "middle won" in text
+
+    drive(path, script, (130, 40))
 
 
 def test_the_pairs_of_a_refined_bid_are_one_key_away(path: Path) -> None:

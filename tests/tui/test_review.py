@@ -213,6 +213,7 @@ def test_reject_says_why_and_applies_nothing(tmp_path: Path) -> None:
         await pilot.press("r", *"too long", "enter")
         await settled(pilot)
         assert "Rejected: too long" in said(pilot.app)
+        assert control.reasons == ["too long"]
         assert (tmp_path / "shop" / "notes.txt").read_text() == FILES["notes.txt"]
 
     review(tmp_path, script)

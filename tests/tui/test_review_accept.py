@@ -197,6 +197,43 @@ def test_without_docker_a_part_may_go_in_unverified_after_a_question(tmp_path: P
     review(tmp_path, script, (120, 30))
 
 
+def test_a_patch_that_is_applied_already_is_said_to_be(tmp_path: Path) -> None:
+    async def script(pilot: P, control: Deciding, screen: ReviewScreen) -> None:
+        await press(pilot, "a", "y", "a", "y")
+        assert "applied already: calc.py, notes.txt. b makes a branch of it" in said(pilot.app)
+        await press(pilot, "b", "y")
+        assert f"Applied onto branch sale/{control.id}" in said(pilot.app)
+
+    review(tmp_path, script, (120, 30))
+
+
+@pytest.mark.parametrize("answer", ["n", "enter", "y"])
+def test_a_configured_target_is_asked_about_without_a_key_and_never_taken_for_a_yes(
+    tmp_path: Path, answer: str
+) -> None:
+    async def script(pilot: P, control: Deciding, screen: ReviewScreen) -> None:
+        asked = question(pilot)
+        assert "Apply to a new branch?" in asked
+        assert 'Your configuration asks for it: apply = "branch".' in asked
+        await press(pilot, answer)
+        assert not pilot.app.screen.is_modal
+        applied = f"sale/{control.id}" in git(tmp_path / "shop", "branch", "--list")
+        assert applied is (answer == "y")
+        await pilot.resize_terminal(100, 30)
+        await settled(pilot)
+        assert not pilot.app.screen.is_modal
+        assert shop(tmp_path, "calc.py") == OLD
+
+    review(tmp_path, script, (120, 30), configured="branch")
+
+
+def test_a_configured_target_waits_for_a_solved_patch(tmp_path: Path) -> None:
+    async def script(pilot: P, control: Deciding, screen: ReviewScreen) -> None:
+        assert not pilot.app.screen.is_modal
+
+    review(tmp_path, script, configured="worktree", until=events.PatchMade)
+
+
 def test_nothing_selected_and_runs_that_go_on_are_not_asked_about(tmp_path: Path) -> None:
     async def script(pilot: P, control: Deciding, screen: ReviewScreen) -> None:
         await press(pilot, "a")

@@ -84,6 +84,8 @@ def play(app: Started, steps: Play, size: tuple[int, int] = (120, 40)) -> None:
 
 async def settled(app: Started, pilot: Pilot[None]) -> None:
     await pilot.pause()
+    while not app.screen.query(StatusLine):  # it comes after the first frame
+        await pilot.pause(0.01)
     await app.workers.wait_for_complete()
     await pilot.pause()
 

@@ -17,11 +17,12 @@ from salecli.tui.bridge import Bridge
 from salecli.tui.control import Control
 from salecli.tui.live import LiveRun
 from salecli.tui.screens.dialogs import Ask, Confirm
+from salecli.tui.screens.watching import ARMED
 from salecli.tui.screens.work import Whole, WorkScreen
 from salecli.tui.widgets.attempts import Attempts
 from salecli.tui.widgets.output import HEAD, TAIL, Output
 from salecli.tui.widgets.steps import Steps
-from salecli.tui.widgets.strip import TestStrip, strips
+from salecli.tui.widgets.strip import TestStrip
 from tests.tui import scene, works
 from tests.tui.scene import run_async
 from tests.tui.works import begun, failing, ran, solving, step, stepped, written
@@ -128,7 +129,7 @@ def test_every_prefix_of_a_run_can_be_shown_and_go_on(upto: int, tmp_path: Path)
 
 def test_before_the_work(tmp_path: Path) -> None:
     async def check(app: Shown, pilot: Pilot[None]) -> None:
-        assert state(app) == "no work yet: the auction goes on"
+        assert state(app) == "no work yet: nobody has won"
         Bridge(app.work.control).feed((app.work,), begun()[2:])  # type: ignore[arg-type]
         await pilot.pause()
         assert state(app) == "xs won and goes to work"
@@ -173,7 +174,7 @@ def test_a_revision_goes_on_below(tmp_path: Path) -> None:
         Bridge(app.work.control).feed((app.work,), again)  # type: ignore[arg-type]
         await pilot.pause()
         assert listed(app)[-3:] == ["attempt 3: m", "2 write cart.py 12/12", "3 m reads ..."]
-        assert state(app).startswith("m works, step 3, 120 tokens, 0:")
+        assert state(app).startswith("m works, step 3, attempt 3, 0:")
 
     look(told(works.whole(), tmp_path), check)
 
@@ -183,7 +184,7 @@ def test_a_revision_goes_on_below(tmp_path: Path) -> None:
     [
         (
             [*failing()[:-1]],
-            "xs is done (step limit), 360 tokens, attempt 1; the tests run in a fresh sandbox",
+            "xs is done (step limit); the tests run in a fresh sandbox, attempt 1, 360 tokens",
         ),
         ([*failing()], "xs did not solve it; the next bidder follows"),
         ([*failing(), events.Paused("t1", "work")], "xs did not solve it; paused before the next attempt"),
@@ -200,7 +201,7 @@ def test_a_revision_goes_on_below(tmp_path: Path) -> None:
 )
 def test_the_line_at_the_top(seen: list[events.Event], said: str, tmp_path: Path) -> None:
     async def check(app: Shown, pilot: Pilot[None]) -> None:
-        assert state(app).removesuffix(" [paused]") == said
+        assert state(app) == said
 
     control = scene.control(begun(), tmp_path)
     control.history.pop()
@@ -247,17 +248,6 @@ def test_100000_lines_of_test_output(tmp_path: Path) -> None:
     look(told(seen, tmp_path), check)
 
 
-def test_the_strip_of_test_runs() -> None:
-    few = [ran("F..E"), ran("...s"), ran("....")]
-    assert strips(few, 40) == (["F..E", "...s", "...."], 1)
-    assert strips(few, 11) == (["...s", "...."], 1)
-    many = ran("." * 99 + "F" + "." * 140)
-    found, each = strips([many, many], 80)
-    assert (found, each) == (["." * 9 + "F" + "." * 14] * 2, 10)
-    assert strips([Tests(1, ran=False), ran(".")], 40) == (["[could not start]", "."], 1)
-    assert strips([], 40) == ([], 1)
-
-
 def test_the_strip_names_the_newest_in_numbers(tmp_path: Path) -> None:
     async def check(app: Shown, pilot: Pilot[None]) -> None:
         assert str(app.work.query_one(TestStrip).render()).endswith("............  12/12")
@@ -283,13 +273,13 @@ def test_copying_says_where_it_went(
 
 
 @pytest.mark.parametrize("key", ["h", "n", "space", "s"])
-def test_a_recording_decides_nothing_and_says_so(key: str, tmp_path: Path) -> None:
+def test_a_recording_decides_nothing_and_offers_no_key_for_it(key: str, tmp_path: Path) -> None:
     async def check(app: Shown, pilot: Pilot[None]) -> None:
+        assert not {one.binding.action for one in app.screen.active_bindings.values()} & WorkScreen.DECIDES
         await pilot.press(key)
         assert top(app) is app.work
-        assert [one.message for one in app._notifications] == ["This is a recording: nothing can be decided."]
         await pilot.press("escape", "escape")
-        assert len(app._notifications) == 1
+        assert note(app) == "F5 shows the patch."
 
     look(told(works.whole(), tmp_path), check)
 
@@ -311,7 +301,7 @@ def working(tmp_path: Path, check: Callable[[Shown, Pilot[None], LiveRun], Await
     async def go() -> None:
         app, bridge = Shown(run), Bridge(run)
         run.start()
-        async with app.run_test(size=(100, 30)) as pilot:
+        async with app.run_test(size=(100, 30), notifications=True) as pilot:
             await pilot.pause()
             await until(app, bridge, lambda: run.board.paused_at == "winner")
             run.decisions.resume()
@@ -320,7 +310,7 @@ def working(tmp_path: Path, check: Callable[[Shown, Pilot[None], LiveRun], Await
             run.stop()
             await until(app, bridge, lambda: run.ended)
             await pilot.press("h")
-            assert "The run has ended" in [*app._notifications][-1].message
+            assert top(app) is app.work, "there is nobody to give a hint to"
             assert state(app) == "failed: you stopped the run"
 
     try:
@@ -335,6 +325,7 @@ def test_a_hint(tmp_path: Path) -> None:
         assert isinstance(app.screen, Ask)
         assert isinstance(app.focused, Input)
         await pilot.press(*"hi", "enter")
+        await pilot.pause()
         assert run.decisions.hints() == ["hi"]
         assert note(app) == "your hint goes with the next observation"
         await pilot.press("h", "x", "escape")
@@ -350,8 +341,9 @@ def test_the_next_bidder(tmp_path: Path) -> None:
         await pilot.press("n")
         assert not run.decisions.handed_over()
         await pilot.press("n", "y")
+        await pilot.pause()
         assert run.decisions.handed_over()
-        assert note(app) == "s hands over after this step"
+        assert note(app) == "s hands over before its next step"
 
     working(tmp_path, check)
 
@@ -359,22 +351,36 @@ def test_the_next_bidder(tmp_path: Path) -> None:
 def test_pause_and_step(tmp_path: Path) -> None:
     async def check(app: Shown, pilot: Pilot[None], run: LiveRun) -> None:
         await pilot.press("space")
+        await pilot.pause()
         assert [run.decisions.paused] == [True]
-        assert "stands still before its next attempt" in note(app)
+        assert "stands still before its next step" in note(app)
         await pilot.press("space")
+        await pilot.pause()
         assert [run.decisions.paused, note(app)] == [False, ""]
         await pilot.press("s")
+        await pilot.pause()
         assert run.decisions.paused
-        assert "stands still before its next attempt" in note(app)
+        assert "stands still before its next step" in note(app)
 
     working(tmp_path, check)
 
 
 def test_escape_twice_stops_the_run_and_once_says_so(tmp_path: Path) -> None:
     async def check(app: Shown, pilot: Pilot[None], run: LiveRun) -> None:
+        app.notify("A notice that somebody takes away.")
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not app._notifications
+        assert note(app) == "", "an Esc that closed something was not meant for the run"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert note(app) == ARMED
+        app.work.disarm()  # as after two seconds
+        await pilot.pause()
+        assert note(app) == ""
         await pilot.press("escape")
         assert not run.stopped
-        assert [one.message for one in app._notifications] == ["Esc again stops the run."]
         await pilot.press("escape")
         assert run.stopped
 
@@ -385,7 +391,7 @@ def test_time_is_told_where_the_start_was_seen() -> None:
     attempts = Attempts()
     for event in [*begun(), *failing()[:1]]:
         attempts.apply(event, 10.0)
-    assert attempts.state(51.5) == "xs works, step 1, 0:41, attempt 1"
+    assert attempts.state(51.5) == "xs works, step 1, attempt 1, 0:41"
     for event in [*failing()[1:], *solving()]:
         attempts.apply(event, 60.0)
     assert "0:" not in attempts.state(61.0)

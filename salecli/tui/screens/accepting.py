@@ -14,7 +14,7 @@ from salecli.core.decisions import Target
 from salecli.core.text import clean
 from salecli.core.values import Patch, Verdict
 from salecli.core.words import plural
-from salecli.errors import SaleError
+from salecli.errors import AppliedAlready, SaleError
 from salecli.tui.control import Control
 from salecli.tui.screens.dialogs import Confirm
 from salecli.tui.widgets.diffchoice import Choice, Key
@@ -70,10 +70,11 @@ class Accepting:
         verdict: Verdict | None,
         choice: Choice,
         present: Callable[[], tuple[str, Key]],
+        because: str = "",
     ) -> bool:
         """Apply what is chosen of a patch; `present` says what is chosen when it is asked again.
 
-        False where it was not applied; why was said.
+        `because` says why it is asked where no key was pressed. False where it was not applied; why was said.
         """
         bound = present()
         given = Checked(*bound, patch, verdict)
@@ -82,7 +83,7 @@ class Accepting:
             if part is None:
                 return False
             given = part
-        if self._changed(bound, present) or not await self._asked(to, given, choice):
+        if self._changed(bound, present) or not await self._asked(to, given, choice, because):
             return False
         if self._changed(bound, present):
             return False
@@ -130,14 +131,14 @@ class Accepting:
             return f"{share(given.verdict.after)} with what you selected (patch {short(given.patch)})", "good"
         return f"What is selected fails: {given.verdict.reason}", "bad"
 
-    async def _asked(self, to: Target, given: Checked, choice: Choice) -> bool:
+    async def _asked(self, to: Target, given: Checked, choice: Choice, because: str) -> bool:
         """The exact words of what will happen; a separate yes for what a person should look at twice."""
         solved = given.verdict is not None and given.verdict.solved
         title = "Apply to your files?" if to == "worktree" else "Apply to a new branch?"
         if not solved:
             title = "Not solved. " + title.removesuffix("?") + " all the same?"
         yes = "Apply" if solved else "Apply all the same"
-        words = self._what(to, given, choice)
+        words = "\n\n".join(filter(None, (self._what(to, given, choice), because)))
         sure = Sure(title, words, yes=yes, no="Do not apply", danger=not solved)
         if not await self.screen.app.push_screen_wait(sure):
             self._say("Not applied.", "")
@@ -182,6 +183,9 @@ class Accepting:
         host = any(HOST in change.flags for change in given.patch.changes)
         try:
             done = await asyncio.to_thread(self.control.apply, given.patch, to, host)
+        except AppliedAlready as error:
+            self._say(f"Nothing to do: {error.message}. b makes a branch of it.", "bad")
+            return False
         except SaleError as error:
             self._say(f"Not applied: {_words(error)}", "bad")
             return False

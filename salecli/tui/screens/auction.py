@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.geometry import Size
+from textual.widgets import Static
 
 from salecli.core import events as happened
 from salecli.core.text import clean
@@ -21,9 +22,10 @@ from salecli.tui.widgets.cells import View, shown
 from salecli.tui.widgets.columns import Columns
 from salecli.tui.widgets.dials import Dials
 from salecli.tui.widgets.headline import Headline
+from salecli.tui.widgets.keyline import KeyLine
 from salecli.tui.widgets.market import Market
 from salecli.tui.widgets.plans import BESIDE, Plans, texts
-from salecli.tui.widgets.saying import reason, waited
+from salecli.tui.widgets.saying import going_on, reason, waited
 
 DIALS_BESIDE = 130
 """Columns from which the dials stand beside the table."""
@@ -72,43 +74,33 @@ stops the run.
         """Whether the chosen column follows who writes and who leads, until the user chooses one."""
         self.together = True
         """Whether all plans are shown side by side, where there is room."""
+        self.dials = Dials()
         self.turned: Weights | None = None
         """Weights that are being tried, or were kept and are not carried out yet."""
-        self._drawing = False
         self._over = ""
         """What came of the auction, once the work has begun or the run has ended."""
+        self._laid_out: tuple[Size, bool] | None = None
+        """The size, and whether the dials were open, that the layout is for."""
 
     def compose(self) -> ComposeResult:
         yield Headline()
         with Container(id="upper", classes="-below"):
             yield Market(self.view)
-            yield Dials()
+            yield self.dials
         yield Static(id="reason", markup=False)
         yield Static(id="wait", markup=False)
         yield Plans()
-        yield Footer(compact=True, show_command_palette=False)
-
-    def on_mount(self) -> None:
-        for fed in self.control.history:
-            self._take(fed)
-        self._arrange()
-        self._show(mark=False)
+        yield KeyLine()
 
     # What happens.
 
     def apply(self, fed: Fed) -> None:
         """One more event or some tokens; what they change is drawn once before the next frame."""
-        self._take(fed)
+        super().apply(fed)
         self._tell_user(fed)
-        self.draw()
 
-    def draw(self) -> None:
-        """Show what has changed, before the next frame."""
-        if not self._drawing:
-            self._drawing = True
-            self.call_later(self._show)
-
-    def _take(self, fed: Fed) -> None:
+    def take(self, fed: Fed) -> None:
+        """Follow who writes, who leads and what becomes of it."""
         self.columns.take(fed)
         match fed:
             case happened.Reweighed():
@@ -128,6 +120,12 @@ stops the run.
             case happened.WorkStarted(agent=agent, attempt=attempt):
                 again = f", attempt {attempt}" if attempt > 1 else ""
                 self._over = f"{shown(agent, 12)} works{again}: f4 shows it."
+            case happened.WorkEnded(agent=agent):
+                self._over = f"{shown(agent, 12)} is done, a fresh sandbox runs the tests: f4 shows it."
+            case happened.VerdictReached(agent=agent, verdict=verdict):
+                self._over = f"{shown(agent, 12)} " + (
+                    "solved it." if verdict.solved else "did not solve it."
+                )
             case _:
                 pass
 
@@ -156,13 +154,12 @@ stops the run.
             case _:
                 pass
 
-    def _show(self, mark: bool = True) -> None:
-        if not self.children:  # the app is on its way out, and took them along
-            return
-        self._drawing = False
-        if not self.is_attached or self not in self.app.screen_stack:
-            return
+    def paint(self) -> None:
+        """The table, the plans, and both lines between them."""
         board = self.control.board
+        if self.trying and (board.winner is not None or not self.going):
+            self._close_dials()
+        self._arrange()
         if self.selected not in board.prices:
             self.selected = next(iter(board.prices), "")
         self.view.board = tried(board, self.turned) if self.turned is not None else board
@@ -170,14 +167,28 @@ stops the run.
         self.view.chosen = override.agent if override is not None and board.winner is None else ""
         market = self.query_one(Market)
         market.select(self.selected)
-        market.show(mark)
+        market.show()
         self._line("#reason", reason(self.view, board.leader))
-        turn = board.paused_at == "winner" and not self._over
-        said = self._over or waited(self.view, self.control.live, self.left)
-        if self.control.decisions.paused and not board.paused_at and not self._over and self.control.live:
-            said = f"Pauses at the next border. {said}"
+        said, turn = self._said()
         self._line("#wait", said).set_class(turn, "-turn")
         self.query_one(Plans).show(self.columns, self.selected, self._every(market))
+
+    def _said(self) -> tuple[str, bool]:
+        """What goes on or is waited for, and whether it is the user's turn."""
+        board, decisions = self.control.board, self.control.decisions
+        if self.stop_said:
+            return self.stop_said, True
+        if self.trying:
+            tried = self.dials.turned
+            return ("Tried, not kept. " if tried else "") + "enter: keep  esc: take back", tried
+        if self.going and board.paused_at:
+            return waited(self.view, self.left), board.paused_at == "winner"
+        now = self._over or going_on(board, self.columns)
+        if self.going and self.turned is not None:
+            return f"The weights that you kept count from the next border on. {now}", False
+        if self.going and decisions.paused:
+            return f"Pauses at the next border. {now}", False
+        return now if self.control.live or self.control.ended else f"Recording: {now}", False
 
     def _line(self, where: str, text: str) -> Static:
         line = self.query_one(where, Static)
@@ -193,25 +204,24 @@ stops the run.
 
     # Where things stand.
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Another width, another layout."""
-        self._arrange()
-        self.call_after_refresh(self._show, False)
+        self.draw()
 
     def on_screen_resume(self) -> None:
-        """What came meanwhile is drawn now."""
-        self._show(mark=False)
+        """An auction that the user sees may go on by itself."""
         self.begin_countdown()
 
     def _arrange(self) -> None:
-        if not self.children:  # the app is on its way out, and took them along
-            return
         width, height = self.size
-        dials, upper = self.query_one(Dials), self.query_one("#upper")
+        if self._laid_out == (self.size, self.trying):
+            return
+        self._laid_out = (self.size, self.trying)
+        upper = self.query_one("#upper")
         beside = width >= DIALS_BESIDE
         upper.set_class(beside, "-beside")
         upper.set_class(not beside, "-below")
-        covered = dials.display and not beside
+        covered = self.trying and not beside
         self.query_one(Plans).display = not covered
         upper.styles.max_height = "1fr" if covered else None
         self.query_one("#reason").set_class(width < TWO_LINES and height >= 20 and not covered, "-two")
@@ -221,22 +231,21 @@ stops the run.
 
     def action_weights(self) -> None:
         """Open the dials, or close them and take back what was not kept."""
-        dials = self.query_one(Dials)
-        if dials.display:
-            self._close_dials()
+        if self.trying:
+            self.dials.action_drop()
         elif not self.control.board.prices:
             self.say("The auction has not opened yet.")
         elif self.may():
-            dials.open(self.turned or self.control.board.weights)
-            dials.display = True
-            self._arrange()
-            dials.focus()
+            self.dials.open(self.turned or self.control.board.weights)
+            self.dials.display = True
+            self.dials.focus()
+            self.draw()
 
     @on(Dials.Turned)
     def _try(self, event: Dials.Turned) -> None:
         event.stop()
         self.turned = event.weights
-        self._show()
+        self.draw()
 
     @on(Dials.Kept)
     def _keep(self, event: Dials.Kept) -> None:
@@ -244,7 +253,7 @@ stops the run.
         if self.may():
             self.control.decisions.weigh(event.weights)
             self._close_dials(event.weights)
-            self.say("Kept." if self.control.board.paused_at else "Kept: they count from the next border on.")
+            self.say("The weights are kept.")
 
     @on(Dials.Dropped)
     def _drop(self, event: Dials.Dropped) -> None:
@@ -253,16 +262,28 @@ stops the run.
         self.say("The weights are as they were.")
 
     def _close_dials(self, kept: Weights | None = None) -> None:
-        self.query_one(Dials).display = False
+        self.dials.display = False
         self.turned = kept
-        self._arrange()
-        self.query_one(Plans).take_focus(self.selected)
-        self._show()
+        if self.there:
+            self.query_one(Plans).take_focus(self.selected)
+        self.draw()
+
+    @property
+    def trying(self) -> bool:
+        """Whether the dials are open."""
+        return self.dials.display
+
+    def action_go(self) -> None:
+        """Keep the weights where they are turned: nobody goes to work by others than those on the screen."""
+        if self.trying:
+            self.dials.action_keep()
+        else:
+            super().action_go()
 
     def action_cancel(self) -> None:
         """Close the dials; without them, twice stops the run."""
-        if self.query_one(Dials).display:
-            self._close_dials()
+        if self.trying:
+            self.dials.action_drop()
         else:
             super().action_cancel()
 
@@ -281,12 +302,12 @@ stops the run.
 
     def _select(self, agent: str) -> None:
         self.selected, self.follows, self.together = agent, False, False
-        self._show(mark=False)
+        self.draw()
 
     def action_all(self) -> None:
         """All plans side by side where there is room, or the chosen one."""
         self.together = not self.together
-        self._show(mark=False)
+        self.draw()
         if self.together and not self._every(self.query_one(Market)):
             self.together = False
             self.say("There is no room for all plans side by side: left and right show each.")
@@ -308,7 +329,7 @@ stops the run.
         else:
             wide = self.size.width >= BESIDE
             plans.shows_before = not (wide if plans.shows_before is None else plans.shows_before)
-        self._show(mark=False)
+        self.draw()
 
     def action_pairs(self) -> None:
         """What the chosen agent read before it rewrote its bid."""

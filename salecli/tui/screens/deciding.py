@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import ClassVar, Literal
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.timer import Timer
 
 from salecli.core.text import clean
 from salecli.tui.control import Control
+from salecli.tui.screens.watching import ENDED, Watching
 
-TWICE = 1.0
-"""Seconds within which a second Esc stops the run."""
 BEGUN = "The work has begun: nothing of the auction can be changed."
-RECORDING = "This is a recording: it can be looked at, nothing can be decided."
-ENDED = "The run has ended."
+CHANGES = ("override", "again", "exclude", "weights")
+"""Actions that change the auction: none of them works once the winner works."""
 _CHOOSE = Binding.Group("Choose", compact=True)
 
 
-class Deciding(Screen[None]):
+class Deciding(Watching):
     """The deciding half of the auction screen; what it decides goes into `control.decisions` alone."""
 
+    DECIDES = frozenset(("go", "pause", "step", *CHANGES))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "Go", id="auction.go", tooltip="Let the winner work, or go on after a pause"),
         *(
             Binding(
                 str(place),
                 f"override({place - 1})",
-                "Choose",
+                f"Let agent {place} win",
                 show=place <= 4,
                 id=f"auction.override{place}",
-                tooltip=f"Let agent {place} win, with a reason; once more takes it back",
+                tooltip=f"Let agent {place} win, with a reason; pressed again, take it back",
                 group=_CHOOSE,
             )
             for place in range(1, 9)
@@ -46,18 +44,39 @@ class Deciding(Screen[None]):
     ]
 
     def __init__(self, control: Control) -> None:
-        super().__init__()
-        self.control = control
+        super().__init__(control)
         self.selected = ""
         """The agent whose column is chosen."""
         self.left: int | None = None
         """Seconds until the auction goes on by itself."""
         self._countdown: Timer | None = None
-        self._escaped = -TWICE
 
-    def draw(self) -> None:
-        """Show what has changed, before the next frame."""
-        raise NotImplementedError
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys for what can be done now; "go" is dimmed where nothing waits."""
+        board = self.control.board
+        if action in CHANGES and board.winner is not None:
+            return False
+        if action == "override" and parameters[0] not in range(len(board.agents)):
+            return False
+        if action == "go" and self.going and not board.paused_at:
+            return None
+        return super().check_action(action, parameters)
+
+    def why_not(self, action: str) -> str:
+        """Why a key does nothing now."""
+        board = self.control.board
+        if not self.going:
+            return super().why_not(action)
+        if action in CHANGES and board.winner is not None:
+            return BEGUN
+        return {"go": "Nothing waits for you yet.", "override": f"There are {len(board.agents)} agents."}.get(
+            action, ""
+        )
+
+    @property
+    def trying(self) -> bool:
+        """Whether weights are being tried that were not kept: then nothing goes on."""
+        return False
 
     def say(self, text: str, severity: Literal["information", "warning", "error"] = "information") -> None:
         """A word on what was done or cannot be done."""
@@ -65,52 +84,44 @@ class Deciding(Screen[None]):
 
     def may(self) -> bool:
         """Whether the auction can still be decided; says why not."""
-        why = self._cannot() or (BEGUN if self.control.board.winner is not None else "")
+        why = ENDED if not self.going else BEGUN if self.control.board.winner is not None else ""
         if why:
             self.say(why)
         return not why
 
-    def _cannot(self) -> str:
-        """Why nothing at all can be decided any more."""
-        return RECORDING if not self.control.live else ENDED if self.control.ended else ""
-
     def action_go(self) -> None:
         """Go on from where the run stands."""
-        if why := self._cannot():
-            self.say(why)
-        elif self.control.decisions.paused:
-            self.control.decisions.resume()
-        else:
-            self.say(BEGUN if self.control.board.winner is not None else "Nothing waits for you yet.")
+        self.control.decisions.resume()
 
     def action_pause(self) -> None:
         """Stop at the next border, or go on."""
         decisions = self.control.decisions
-        if why := self._cannot():
-            self.say(why)
-        elif decisions.paused:
+        if self._unsettled():
+            return
+        if decisions.paused:
             decisions.resume()
         else:
             decisions.pause()
-            self.say("It pauses at the next border.")
         self.draw()
 
     def action_step(self) -> None:
         """Go on to the next border only."""
-        if why := self._cannot():
-            self.say(why)
-        else:
+        if not self._unsettled():
             self.control.decisions.step()
-            self.say("It goes on to the next border.")
+            self.draw()
+
+    def _unsettled(self) -> bool:
+        """Whether the winner would go to work by other weights than those on the screen; says so."""
+        unsettled = self.trying and self.control.board.paused_at == "winner"
+        if unsettled:
+            self.say("First the weights: enter or k keeps them, esc takes them back.", "warning")
+        return unsettled
 
     def action_override(self, place: int) -> None:
         """Let an agent win whatever the scores say; on the one that was chosen, take it back."""
         if not self.may():
             return
         board, decisions = self.control.board, self.control.decisions
-        if place >= len(board.agents):
-            self.say(f"There are {len(board.agents)} agents.")
-            return
         agent = board.agents[place]
         now = decisions.overridden()
         if now is not None and now.agent == agent:
@@ -165,24 +176,12 @@ class Deciding(Screen[None]):
             self.say("No agent is there yet.")
         return bool(self.selected)
 
-    def action_cancel(self) -> None:
-        """The second Esc within a second stops the run."""
-        if not self.control.live or self.control.ended:
-            self.say("Nothing runs.")
-        elif monotonic() - self._escaped <= TWICE:
-            self._escaped = -TWICE
-            self.control.stop()
-            self.say("The run is being stopped.")
-        else:
-            self._escaped = monotonic()
-            self.say("Esc again stops the run.")
-
     # Going on without the user.
 
     def begin_countdown(self) -> None:
         """Count down, in sight of the user, where the auction waits and is to go on by itself."""
         control = self.control
-        waits = control.board.paused_at == "winner" and control.live and not control.ended
+        waits = control.board.paused_at == "winner" and self.going and not self.trying
         if waits and control.auto > 0 and self._countdown is None and self.is_current:
             self.left = max(round(control.auto), 1)
             self._countdown = self.set_interval(1.0, self._tick)

@@ -16,18 +16,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from salecli.adapters import overview, trends
 from salecli.adapters.overview import Remembered, Wanted
 from salecli.adapters.trends import Totals
 from salecli.core.text import clean
-from salecli.core.words import money, plural
+from salecli.core.words import plural
 from salecli.errors import SaleError
 from salecli.tui.screens.dialogs import Ask, Confirm, Pick
 from salecli.tui.widgets.auctions import AuctionTable, narrower, showing
 from salecli.tui.widgets.headline import Headline
-from salecli.tui.widgets.trends import TrendPanel, in_a_line
+from salecli.tui.widgets.keyline import KeyLine
+from salecli.tui.widgets.trends import TrendPanel, in_a_line, sums
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -42,7 +43,7 @@ Answer = TypeVar("Answer")
 
 
 class MemoryScreen(Screen[None]):
-    """What is remembered in the file `path`, read in threads on connections of their own."""
+    """What the memory file holds, read in threads on connections of their own."""
 
     HELP: ClassVar = """\
 # Memory
@@ -67,9 +68,10 @@ over time, **d** deletes one, **x** writes all of them to a file.
         Binding("escape", "back", "Back", id="memory.back", tooltip="Show all again", show=False),
     ]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, finds: Callable[[], Path]) -> None:
+        """`finds` says where the memory file is; SaleError. It blocks: the configuration is read for it."""
         super().__init__()
-        self.path = path
+        self._finds, self.path = finds, Path()
         self._totals: Totals | None = None
         self._wanted = Wanted()
         self._words = ""
@@ -88,7 +90,7 @@ over time, **d** deletes one, **x** writes all of them to a file.
 
     def compose(self) -> ComposeResult:
         yield Headline()
-        yield Static("reading the memory", id="sums", markup=False)
+        yield Static("reading the memory ...", id="sums", markup=False)
         with Horizontal(id="find"):
             yield Static("search", id="kind", markup=False)
             yield Input(id="search", placeholder="/ to search tasks and plans", compact=True)
@@ -96,7 +98,7 @@ over time, **d** deletes one, **x** writes all of them to a file.
         yield Static("", id="shares", markup=False)
         yield TrendPanel(id="trends")
         yield AuctionTable(id="auctions")
-        yield Footer()
+        yield KeyLine()
 
     def on_screen_resume(self) -> None:
         """What happened meanwhile is taken in; a dialog that closes changes nothing by itself."""
@@ -122,6 +124,11 @@ over time, **d** deletes one, **x** writes all of them to a file.
     @work(exclusive=True, group="load")
     async def _load(self) -> None:
         """Read everything that the screen shows."""
+        try:
+            self.path = await asyncio.to_thread(self._finds)
+        except SaleError as error:
+            self._fault(error)
+            return
         if not os.path.lexists(self.path):
             self._totals = None
             self._empty()
@@ -133,7 +140,7 @@ over time, **d** deletes one, **x** writes all of them to a file.
         if not totals.auctions:
             self._empty()
             return
-        self._say_sums(totals)
+        self._tell("sums", sums(totals))
         self._list(keep=True)
         figures = await self._asked(lambda db: (trends.trend(db), trends.calibration(db)))
         if figures is not None:
@@ -209,14 +216,6 @@ over time, **d** deletes one, **x** writes all of them to a file.
         self._tell("sums", "nothing is remembered yet")
         self._tell("said", "Every auction is kept here when its work has ended: F2, and name a task.")
         self.query_one(AuctionTable).show([])
-
-    def _say_sums(self, totals: Totals) -> None:
-        share = f" ({100 * totals.usd / totals.usd_largest:.0f}%)" if totals.usd_largest else ""
-        self._tell(
-            "sums",
-            f"{plural(totals.auctions, 'auction')}   solved {100 * totals.solved / totals.auctions:.0f} %   "
-            f"{money(totals.usd)}   the largest alone {money(totals.usd_largest)}{share}",
-        )
 
     def _say(self) -> None:
         """Which auctions the table shows."""

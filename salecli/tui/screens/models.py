@@ -13,13 +13,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from salecli.checks import look
 from salecli.core.text import clean
 from salecli.core.words import amount, plural, shortened
 from salecli.errors import ModelError, SaleError
 from salecli.tui.widgets.headline import Headline
+from salecli.tui.widgets.keyline import KeyLine
 
 if TYPE_CHECKING:
     from salecli.adapters.llama import LlamaModel
@@ -121,7 +122,7 @@ own models.
         with VerticalScroll(id="detail"):
             for name in ("name", "facts", "file", "said"):
                 yield Static("", id=name, markup=False)
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.action_look()

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from salecli.core.text import clean
@@ -18,6 +18,7 @@ from salecli.core.values import Pair
 from salecli.core.words import plural, shortened
 from salecli.tui.widgets.cells import shown
 from salecli.tui.widgets.headline import Headline
+from salecli.tui.widgets.keyline import KeyLine
 from salecli.tui.widgets.plantext import PlanText
 
 
@@ -58,7 +59,7 @@ with what its tests said where they failed, and the plan that won and whose work
         with Horizontal(id="both"):
             yield PlanText(id="lost")
             yield PlanText(id="won")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = 0
@@ -74,7 +75,8 @@ with what its tests said where they failed, and the plan that won and whose work
         note = f"Its work failed: {clean(pair.lost.note)}\n\n" if pair.lost.note else ""
         lost.show(note + clean(pair.lost.text), writing=False)
         won.entitle(f"won, and its tests passed: {shown(pair.won.agent, 16)}")
-        won.show(clean(pair.won.text), writing=False)
+        note = f"All the same {clean(pair.won.note)}\n\n" if pair.won.note else ""
+        won.show(note + clean(pair.won.text), writing=False)
 
     def _line(self, pair: Pair) -> str:
         first = clean(pair.task.strip().split("\n", 1)[0], newlines=False)

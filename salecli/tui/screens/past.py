@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from salecli.adapters import overview, records
 from salecli.adapters.journal import Run, runs_folder
@@ -23,9 +23,11 @@ from salecli.core.words import counted, money, plural, shortened
 from salecli.errors import SaleError
 from salecli.tui.messages import OpenRun
 from salecli.tui.screens.dialogs import Pick
+from salecli.tui.terms import TERMS
 from salecli.tui.widgets.auctions import ago
 from salecli.tui.widgets.bids import BidTable
 from salecli.tui.widgets.headline import Headline
+from salecli.tui.widgets.keyline import KeyLine
 
 _LONGEST = 20_000
 """Characters of one text that are shown."""
@@ -34,13 +36,14 @@ _LONGEST = 20_000
 class PastScreen(Screen[None]):
     """The auction `number` of the memory file `path`."""
 
-    HELP: ClassVar = """\
+    HELP: ClassVar = f"""\
 # One auction
 
 What was asked for, what each agent offered, how the jury marked it, who won and why, what its work did and
 what the tests said. **o** plays the recorded run, where its journal is still there; **p** opens an auction
 whose plans were read for a refined bid; **Esc** goes back.
-"""
+
+{TERMS}"""
     CSS_PATH: ClassVar = "past.tcss"
     AUTO_FOCUS: ClassVar[str | None] = "#body"
     # Textual's own annotation is no ClassVar.
@@ -62,7 +65,7 @@ whose plans were read for a refined bid; **Esc** goes back.
     def compose(self) -> ComposeResult:
         yield Headline()
         yield VerticalScroll(Static("reading", id="title", classes="title", markup=False), id="body")
-        yield Footer()
+        yield KeyLine()
 
     @work
     async def on_mount(self) -> None:

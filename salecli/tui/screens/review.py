@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,10 +12,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
-from salecli.core.decisions import Target
+from salecli.core.decisions import Accept, Target
 from salecli.core.diff import parse, select
 from salecli.core.text import clean
 from salecli.core.values import Patch
@@ -24,51 +23,62 @@ from salecli.errors import SaleError
 from salecli.tui.clip import copy_aloud
 from salecli.tui.control import Control, Fed
 from salecli.tui.screens.accepting import Accepting
-from salecli.tui.screens.dialogs import Ask, AskText, Confirm
-from salecli.tui.screens.editing import edit
+from salecli.tui.screens.dialogs import Ask, AskText
+from salecli.tui.screens.editing import edit, write
+from salecli.tui.screens.reading import READS, Reading, quiet
 from salecli.tui.widgets.diff import DiffView
 from salecli.tui.widgets.diffchoice import Choice, Key
 from salecli.tui.widgets.difflines import Lines
 from salecli.tui.widgets.files import Files
 from salecli.tui.widgets.headline import Headline
-from salecli.tui.widgets.reviewed import Reviewed, flagged, packed
+from salecli.tui.widgets.keyline import KeyLine
+from salecli.tui.widgets.reviewed import Reviewed, flagged, headed
 
-_quiet = partial(Binding, show=False)
-"""A key that has no room in the footer."""
+_FOR_AGENTS = ("comment", "reject")
+"""Actions that need agents which are still there."""
+_ON_A_PATCH = ("accept", "turn", "turn_file", "write", "edit", *READS)
 
 
-class ReviewScreen(Screen[None]):
+class ReviewScreen(Reading):
     """What came of the work, and what becomes of it."""
 
+    HELP: ClassVar = """\
+# Review
+
+The first line is the **verdict**: what the unit tests say of the patch in a fresh sandbox, before and after.
+Below it stands the patch, flagged files first: they edit tests, or run on your machine later.
+
+Everything is taken at first. **space** takes or leaves a hunk, **f** a file; what is left is tested anew
+before it goes anywhere. **a** applies it to your files, **b** to a new branch; both ask first, and say how to
+undo it. **c** sends it back to its agent with a comment, **r** applies nothing.
+
+**]** and **[** go through the hunks, **n** and **p** through the files, **v** shows old and new side by side,
+**/** searches, **W** writes a diff to a file, **e** opens your file in your editor.
+"""
     CSS_PATH = "review.tcss"
     AUTO_FOCUS: ClassVar[str | None] = "DiffView"
     HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (96, "-beside")]  # noqa: RUF012 - Textual does not say ClassVar
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (12, "-low"), (24, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space,x", "turn", "Take", id="review.turn", tooltip="Take or leave this hunk"),
-        Binding("right_square_bracket", "hunk(1)", "Hunk", id="review.hunk", tooltip="Next hunk"),
         Binding("a", "accept('worktree')", "Apply", id="review.apply", tooltip="Into your files; asks first"),
         Binding("b", "accept('branch')", "Branch", id="review.branch", tooltip="Onto a branch; asks first"),
+        Binding("right_square_bracket", "hunk(1)", "Hunk", id="review.hunk", tooltip="Next hunk"),
         Binding("c", "comment", "Comment", id="review.comment", tooltip="Send it back with a comment"),
         Binding("r", "reject", "Reject", id="review.reject", tooltip="Apply nothing, and say why"),
         Binding("v", "split", "Split", id="review.split", tooltip="Old and new side by side, or not"),
-        _quiet("f", "turn_file", "File", id="review.file", tooltip="Take or leave this whole file"),
-        _quiet("slash", "search", "Search", id="review.search", tooltip="Find a text in the patch"),
-        _quiet("left_square_bracket", "hunk(-1)", "Back", id="review.back", tooltip="Hunk before"),
-        _quiet("n", "file(1)", "Next file", id="review.next", tooltip="Next file"),
-        _quiet("p", "file(-1)", "File before", id="review.previous", tooltip="File before"),
-        _quiet("w", "wrap", "Wrap", id="review.wrap", tooltip="Wrap long lines, or not"),
-        _quiet("greater_than_sign", "hit(1)", "Next hit", id="review.hit", tooltip="Next place found"),
-        _quiet("less_than_sign", "hit(-1)", "Hit before", id="review.unhit", tooltip="Place found before"),
-        _quiet("y", "copy", "Copy", id="review.copy", tooltip="Copy the hunk, without line numbers"),
-        _quiet("W", "write", "Write", id="review.write", tooltip="Write what is selected to a file"),
-        _quiet("e", "edit", "Editor", id="review.edit", tooltip="Open your file in $EDITOR"),
-        _quiet("u", "undo", "Undo", id="review.undo", tooltip="Copy the command that takes it back"),
+        quiet("f", "turn_file", "File", id="review.file", tooltip="Take or leave this whole file"),
+        quiet("W", "write", "Write", id="review.write", tooltip="Write what is selected to a file"),
+        quiet("e", "edit", "Editor", id="review.edit", tooltip="Open your file in $EDITOR"),
+        quiet("u", "undo", "Undo", id="review.undo", tooltip="Copy the command that takes it back"),
     ]
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, configured: Callable[[], Accept] = lambda: "none") -> None:
+        """`configured` says where a solved patch goes by the user's configuration; SaleError. Blocks."""
         super().__init__()
-        self.control = control
+        self.control, self._configured = control, configured
+        self._offered: Patch | None = None
+        """The patch that was asked about as it is configured, whatever the answer was."""
         self.reviewed = Reviewed()
         self.choice = Choice(())
         self.lines = Lines(())
@@ -84,12 +94,12 @@ class ReviewScreen(Screen[None]):
         yield Headline()
         yield Static("", id="verdict", markup=False)
         yield Static("", id="flagged", markup=False)
+        yield Static("", id="said", markup=False)
         yield Static("", id="waiting", markup=False)
         with Container(id="panes"):
             yield Files(id="files")
             yield DiffView(id="diff")
-        yield Static("", id="said", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         for fed in self.control.history:
@@ -112,7 +122,7 @@ class ReviewScreen(Screen[None]):
             return
         patch = self.reviewed.patch
         if patch is not None and patch != self._shown:
-            self._shown = patch
+            self._shown, self.lines = patch, Lines(())
             self._say_nothing()
             self.run_worker(self._read(patch), group="read", exclusive=True)
         self._tell()
@@ -134,7 +144,7 @@ class ReviewScreen(Screen[None]):
         self.query_one(Files).show(rows, self.choice)
         self.query_one(DiffView).show(lines, self.choice, flags)
         self._tell()
-        self._where()
+        self.tell_where()
 
     def _tell(self) -> None:
         """The verdict, what is flagged, what was said."""
@@ -148,20 +158,14 @@ class ReviewScreen(Screen[None]):
             self.query_one("#waiting", Static).update(Content(clean(reviewed.waiting())))
             flags: list[str] = []
         else:
-            style = (
-                "$text-success" if reviewed.solved else "$text-error" if reviewed.verdict else "$text-warning"
-            )
-            first, _, rest = packed(reviewed.parts(self.control.at), width).partition("   ")
-            gap = "   " if rest else ""
-            first, broken, more = first.partition("\n")
-            self.query_one("#verdict", Static).update(
-                Content.assemble((first, f"bold {style}"), broken + more + gap + rest)
-            )
+            self.query_one("#verdict", Static).update(headed(reviewed, self.control.at, width))
             flags = flagged(reviewed.patch.changes, (one.path for one in reviewed.patch.changes))
         note = self.query_one("#flagged", Static)
         note.update(Content("flagged: " + "; ".join(flags)))
         note.set_class(bool(flags), "-there")
         self._status()
+        self.refresh_bindings()
+        self._offer()
 
     def _status(self) -> None:
         text, meant = self._said
@@ -184,7 +188,7 @@ class ReviewScreen(Screen[None]):
         self._said, self.rejected = ("", ""), ""
         self._accepting.checked = self._accepting.applied = None
 
-    def _where(self) -> None:
+    def tell_where(self) -> None:
         """The titles of both panes, and the file list's highlight."""
         view, files = self.query_one(DiffView), self.query_one(Files)
         if not self.lines.files:
@@ -195,13 +199,10 @@ class ReviewScreen(Screen[None]):
             f"{plural(len(self.lines.files), 'file')}, {taken:,}/{plural(there, 'hunk')}"
         )
         one = self.lines.files[file]
-        title = [
-            clean(one.path, newlines=False),
-            f"hunk {hunk + 1} of {len(one.choices)}",
-            ("split" if file in view.page.split else "unified") + (", wrapped" if view.wrap else ""),
-            f"hit {view.hit + 1} of {len(view.hits):,}" if view.hits else "",
-        ]
-        view.border_title = Content("  ".join(part for part in title if part))
+        title = [clean(one.path, newlines=False), f"hunk {hunk + 1} of {len(one.choices)}"]
+        title += [("split" if file in view.page.split else "unified") + (", wrapped" if view.wrap else "")]
+        title += [f"hit {view.hit + 1} of {len(view.hits):,}"] if view.hits else []
+        view.border_title = Content("  ".join(title))
         if files.highlighted != file:
             with self.prevent(OptionList.OptionHighlighted):
                 files.highlighted = file
@@ -210,7 +211,7 @@ class ReviewScreen(Screen[None]):
         self._tell()
 
     def on_diff_view_moved(self) -> None:
-        self._where()
+        self.tell_where()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         view = self.query_one(DiffView)
@@ -223,53 +224,8 @@ class ReviewScreen(Screen[None]):
     def on_diff_view_turned(self, event: DiffView.Turned) -> None:
         self._turn(event.file, event.hunk)
 
-    # Reading
-
-    def action_hunk(self, step: int) -> None:
-        self.query_one(DiffView).step_hunk(step)
-
-    def action_file(self, step: int) -> None:
-        self.query_one(DiffView).step_file(step)
-
-    def action_split(self) -> None:
-        view = self.query_one(DiffView)
-        view.rearrange(not view.split, view.wrap)
-        if view.split and view.unsplit:
-            files = plural(view.unsplit, "file")
-            self.notify(f"{files} unified: the longest line has no room beside itself.", markup=False)
-        self._where()
-
-    def action_wrap(self) -> None:
-        view = self.query_one(DiffView)
-        view.rearrange(view.split, not view.wrap)
-        self._where()
-
-    def action_search(self) -> None:
-        def given(wanted: str | None) -> None:
-            if wanted:
-                found = self.query_one(DiffView).search(wanted)
-                self.say(
-                    f"{plural(found, 'place')}: > and < go through them." if found else f"not found: {wanted}"
-                )
-                self._where()
-
-        self.app.push_screen(Ask("Search", "Text in the patch; capitals count where you type some."), given)
-
-    def action_hit(self, step: int) -> None:
-        self.query_one(DiffView).step_hit(step)
-        self._where()
-
-    def action_copy(self) -> None:
-        text = self.query_one(DiffView).hunk_text()
-        if text:
-            copy_aloud(self, text)
-        else:
-            self.notify("There are no lines to copy.", severity="warning")
-
     def action_undo(self) -> None:
-        if self._accepting.applied is None:
-            self.notify("Nothing has been applied from here.", severity="warning")
-        else:
+        if self._accepting.applied is not None:
             copy_aloud(self, self._accepting.applied.undo)
 
     # Taking and leaving
@@ -292,7 +248,7 @@ class ReviewScreen(Screen[None]):
             self.say("")
         self.query_one(Files).tell(path)
         self.query_one(DiffView).refresh()
-        self._where()
+        self.tell_where()
 
     def _present(self) -> tuple[str, Key]:
         """What a decision is bound to: the patch, and what of it is selected."""
@@ -300,47 +256,93 @@ class ReviewScreen(Screen[None]):
 
     # Deciding
 
-    def _deciding(self, recorded: bool = False) -> bool:
-        """Whether something can be decided now; says so where not. `recorded`: of a recording, too."""
-        if not self.control.live and not recorded:
-            said = "This is a recording: no agent is there any more. Its patch can be applied all the same."
-        elif self._accepting.busy:
-            said = f"Still {self._accepting.busy}"
-        elif not self.reviewed.over or self._asked:
-            said = "The run goes on: there is nothing to decide yet."
-        elif self.reviewed.patch is None or not self.lines.files:
-            said = "There is no patch."
-        else:
-            return True
-        self.notify(said, severity="warning", markup=False)
-        return False
+    def why_not(self, action: str) -> str:
+        """Why an action can do nothing now; empty where it can."""
+        if action in _FOR_AGENTS and not self.control.live:
+            return "This is a recording: no agent is there any more. Its patch can be applied all the same."
+        if action in (*_FOR_AGENTS, "accept"):
+            if self._accepting.busy:
+                return f"Still {self._accepting.busy}"
+            if not self.reviewed.over or self._asked:
+                return "The run goes on: there is nothing to decide yet."
+        if action in (*_FOR_AGENTS, *_ON_A_PATCH) and not self.lines.files:
+            return "There is no patch."
+        if action == "hit" and not self.query_one(DiffView).hits:
+            return "Nothing is searched for: / does."
+        if action == "undo" and self._accepting.applied is None:
+            return "Nothing has been applied from here."
+        return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What waits for the run's end is dimmed; what this run will never have is not offered."""
+        if self._accepting.busy or not self.why_not(action):
+            return True  # what goes on here is over soon, and the key says what it is
+        waits = action == "accept" or (action in _FOR_AGENTS and self.control.live)
+        return None if waits and not self.reviewed.over else False
+
+    def _deciding(self, action: str) -> bool:
+        """Whether a decision can be taken now, after a question as well as before it; says so where not."""
+        if said := self.why_not(action):
+            self.notify(said, severity="warning", markup=False)
+        return not said
 
     def action_accept(self, to: Target) -> None:
-        if not self._deciding(recorded=True):
+        if not self._deciding("accept"):
             return
         if not self.choice.paths:
             self.notify("Nothing is selected: space takes a hunk, f a file.", severity="warning")
         else:
             self.run_worker(self._accept(to), group="accept")
 
-    async def _accept(self, to: Target) -> None:
-        patch = self.reviewed.patch
-        if patch is None or not self._deciding(recorded=True):
+    async def _accept(self, to: Target, because: str = "") -> None:
+        patch, verdict = self.reviewed.patch, self.reviewed.verdict
+        if patch is None or not self._deciding("accept"):
             return
-        await self._accepting.accept(to, patch, self.reviewed.verdict, self.choice, self._present)
+        await self._accepting.accept(to, patch, verdict, self.choice, self._present, because)
+        self.refresh_bindings()
+
+    def on_screen_resume(self) -> None:
+        self._offer()
+
+    def _offer(self) -> None:
+        """Where the configuration says `apply`, ask without a key: once a solved patch, and who sees it."""
+        may = self.control.live and self.reviewed.solved and self.is_current and not self.why_not("accept")
+        if may and self._offered != self._shown:
+            self._offered = self._shown
+            self.run_worker(self._as_configured(), group="accept")
+
+    async def _as_configured(self) -> None:
+        try:
+            to = await asyncio.to_thread(self._configured)
+        except SaleError as error:
+            self.say(f"{error.message} ({error.hint})", "bad")
+            return
+        if to != "none":
+            await self._accept(to, f'Your configuration asks for it: apply = "{to}".')
 
     def action_reject(self) -> None:
         def given(reason: str | None) -> None:
-            if reason is not None and self._deciding():
-                self.rejected = reason or "no reason given"
-                self.say(f"Rejected: {self.rejected}\nNothing was applied.")
+            if reason is not None and self._deciding("reject"):
+                self.run_worker(self._reject(reason), group="reject")
 
-        if self._deciding():
-            self.app.push_screen(Ask("Reject the patch", "Why? Nothing is applied."), given)
+        if self._deciding("reject"):
+            label = "Why? Memory keeps the reason; nothing is applied."
+            self.app.push_screen(Ask("Reject the patch", label), given)
+
+    async def _reject(self, reason: str) -> None:
+        failed = ""
+        if reason:
+            try:
+                failed = await asyncio.to_thread(self.control.reject, reason)
+            except SaleError as error:
+                failed = f"{error.message} ({error.hint})"
+        self.rejected = reason or "no reason given"
+        lost = f"\nMemory does not keep the reason: {failed}" if failed else ""
+        self.say(f"Rejected: {self.rejected}\nNothing was applied.{lost}", "bad" if failed else "")
 
     def action_comment(self) -> None:
         def given(comment: str | None) -> None:
-            if not comment or not self._deciding():
+            if not comment or not self._deciding("comment"):
                 return
             try:
                 self.control.revise(comment)
@@ -349,8 +351,9 @@ class ReviewScreen(Screen[None]):
             else:
                 self._asked = f"Sent back to {self.reviewed.agent}: a new attempt begins."
                 self.say("")
+                self.refresh_bindings()
 
-        if self._deciding():
+        if self._deciding("comment"):
             label = f"{self.reviewed.agent} goes on with it in a new attempt; the tests run again."
             self.app.push_screen(AskText("Comment", label), given)
 
@@ -360,27 +363,10 @@ class ReviewScreen(Screen[None]):
         if self.reviewed.patch is None or not self.choice.paths:
             self.notify("Nothing is selected.", severity="warning")
             return
-        default = str(Path.cwd() / f"sale-{self.control.id}.diff")
-        label = "The diff of what is selected goes into this file."
-        self.run_worker(self._write(label, default), group="write")
-
-    async def _write(self, label: str, default: str) -> None:
-        named = await self.app.push_screen_wait(Ask("Write the patch", label, default))
-        patch = self.reviewed.patch
-        if not named or patch is None:
-            return
-        path = Path(named).expanduser()
-        if path.exists():
-            sure = Confirm("Replace the file?", f"{path} is there already.", yes="Replace", danger=True)
-            if not await self.app.push_screen_wait(sure):
-                return
-        text = patch.diff if self.choice.whole else select(parse(patch.diff), self.choice.selection())
-        try:
-            await asyncio.to_thread(path.write_bytes, text.encode("utf-8", "surrogateescape"))
-        except OSError as error:
-            self.say(f"Not written: {path}: {error.strerror}", "bad")
-        else:
-            self.say(f"Written to {path}", "good")
+        diff = self.reviewed.patch.diff
+        text = diff if self.choice.whole else select(parse(diff), self.choice.selection())
+        default = Path.cwd() / f"sale-{self.control.id}.diff"
+        self.run_worker(write(self.app, text, default, self.say), group="write")
 
     def action_edit(self) -> None:
         if self.lines.files:

@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Button, Footer, OptionList, Static
+from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
 from salecli.adapters.issues import MOST_FILES, Listed, decoded, issues_in, read_issue
@@ -24,12 +24,15 @@ from salecli.errors import SaleError
 from salecli.tui.messages import OpenRun, StartRun
 from salecli.tui.widgets.headline import Headline
 from salecli.tui.widgets.issue import IssueText
+from salecli.tui.widgets.keyline import KeyLine
 from salecli.tui.widgets.statusline import StatusLine
 
 if TYPE_CHECKING:
     from salecli.adapters.past import PastRun
     from salecli.checks import Finding
 
+_SOON = 0.03
+"""Seconds after the first frame until what is not in it is looked up and shown."""
 _INTRO = "Four models bid for your task; the winner works until your tests pass."
 
 
@@ -67,7 +70,7 @@ with a short plan; all four mark every plan; the lowest *cost minus value* wins.
 before it works. It works in a Docker sandbox; your files stay as they are until you accept its patch.
 
 **Tab** goes from the task to the files, the earlier runs, and back. **F1** explains what has the focus,
-**Ctrl+P** lists everything that can be done.
+**Ctrl+P** lists everything that can be done, **Ctrl+Q** quits.
 """
     CSS_PATH: ClassVar = "start.tcss"
     AUTO_FOCUS: ClassVar[str | None] = "#issue"
@@ -104,20 +107,25 @@ before it works. It works in a Docker sandbox; your files stay as they are until
             yield Static(_INTRO, markup=False, id="intro")
             with Container(id="desk"):
                 yield IssueText(id="issue")
-                with Container(id="side"):
-                    yield FileList(id="files", markup=False)
-                    yield RunList(id="runs", markup=False)
-            yield Button("Sell the task", id="sell", compact=True, variant="primary")
-            yield StatusLine(id="status")
-        yield Footer()
+                yield Container(id="side")
+        yield KeyLine()
 
     def on_mount(self) -> None:
-        self.query_one("#files").border_title = "Files"
-        self.query_one("#runs").border_title = "Earlier runs"
         if self._issue is not None:
             self._load(self._issue)
 
     def on_screen_resume(self) -> None:
+        # The first frame comes first, and the keys, which are drawn in one of their own.
+        self.call_after_refresh(self.set_timer, _SOON, self._complete)
+
+    async def _complete(self) -> None:
+        """Show what can be picked and pressed, and look for it."""
+        if not self.query(FileList):
+            files, runs = FileList(id="files", markup=False), RunList(id="runs", markup=False)
+            files.border_title, runs.border_title = "Files", "Earlier runs"
+            await self.query_one("#side").mount(files, runs)
+            sell = Button("Sell the task", id="sell", compact=True, variant="primary")
+            await self.query_one("#body").mount(sell, StatusLine(id="status"))
         key = self.app.get_key_display(
             next(
                 (one.binding for one in self.active_bindings.values() if one.binding.id == "start.sell"),
@@ -125,14 +133,15 @@ before it works. It works in a Docker sandbox; your files stay as they are until
             )
         )
         self.query_one("#sell", Button).label = Content(f"Sell the task ({key})")
-        # The first frame comes first: what is looked up here imports docker and reads many files.
-        self.call_after_refresh(self._look)
-        self.call_after_refresh(self._check)
+        self._look()
+        self._check()
 
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
         """List the files and the earlier runs."""
         files, runs = await asyncio.to_thread(_listed, self._folder)
+        if not self.children:  # the app is on its way out, and took them along
+            return
         if files != self._files or not files:
             self._files = files
             _fill(self.query_one(FileList), [_plain(one.shown) for one in files], "no Markdown file here yet")
@@ -146,7 +155,8 @@ before it works. It works in a Docker sandbox; your files stay as they are until
     async def _check(self) -> None:
         """See whether everything is there."""
         found = await asyncio.to_thread(_found, self._folder, self._overrides)
-        self.query_one(StatusLine).show(found)
+        for status in self.query(StatusLine):  # none where the app is on its way out
+            status.show(found)
 
     @work(exclusive=True, group="load")
     async def _load(self, path: Path) -> None:

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Static
+from textual.screen import ModalScreen
+from textual.widgets import Static
 
+from salecli.core import events
 from salecli.core.text import clean
 from salecli.tui.clip import copy_aloud
 from salecli.tui.control import Control, Fed, Streamed
+from salecli.tui.messages import Go
 from salecli.tui.screens.dialogs import Ask, Confirm
+from salecli.tui.screens.watching import Watching
 from salecli.tui.widgets.attempts import Attempts, Block, Row, did, end_blocks, step_blocks
 from salecli.tui.widgets.headline import Headline
+from salecli.tui.widgets.keyline import KeyLine
 from salecli.tui.widgets.output import Output, folded
 from salecli.tui.widgets.steps import Steps
 from salecli.tui.widgets.strip import TestStrip
 
-_TWICE = 1.0
-"""Seconds within which a second Esc stops the run."""
+_BORDER = {True: "step", False: "border"}
+"""Before what a run stands still that is to pause, by whether an agent is at work."""
 
 
-class WorkScreen(Screen[None]):
+class WorkScreen(Watching):
     """What the winner does, step by step, and what the tests say after each."""
 
     HELP: ClassVar = """\
@@ -37,10 +40,11 @@ test run, the newest last: `.` passed, `F` failed, `E` error, `s` skipped. Where
 stands for several and shows the worst of them.
 
 A **hint** goes to the agent with its next observation. **Next** lets the next bidder take over, in a fresh
-sandbox. **Pause** holds the run before its next attempt. **Esc** twice stops the run; what was done until
-then stays in its folder.
+sandbox. **Pause** holds the run before its next step; **Step** takes one and holds it again. **Esc** twice
+stops the run; what was done until then stays in its folder.
 """
     CSS_PATH = "work.tcss"
+    DECIDES = frozenset(("hint", "hand_over", "pause", "step"))
     AUTO_FOCUS: ClassVar[str | None] = "Steps"
     # fmt: off
     HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (76, "-beside")]  # noqa: RUF012 - Textual does not say ClassVar
@@ -49,23 +53,21 @@ then stays in its folder.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h", "hint", "Hint", id="work.hint", tooltip="Say something to the agent at work"),
         Binding("n", "hand_over", "Next", id="work.next", tooltip="Let the next bidder take over"),
-        Binding("space", "pause", "Pause", id="work.pause", tooltip="Stop before the next attempt, or go on"),
-        Binding("s", "step", "Step", id="work.step", tooltip="Go on to the next decision only"),
+        Binding("space", "pause", "Pause", id="work.pause", tooltip="Stop before the next step, or go on"),
+        Binding("s", "step", "Step", id="work.step", tooltip="Take one step only"),
         Binding("enter,o", "whole", "Output", id="work.output", tooltip="The whole reply and output"),
         Binding("y", "copy", "Copy", id="work.copy", tooltip="Copy the chosen step's reply and output"),
         Binding("end", "latest", "Newest", id="work.latest", show=False, priority=True, tooltip="Newest"),
-        Binding("escape", "stop", "Stop", id="work.stop", tooltip="Pressed twice, stop the run"),
+        Binding("escape", "cancel", "Stop", id="work.stop", tooltip="Pressed twice, stop the run"),
     ]
 
     def __init__(self, control: Control) -> None:
-        super().__init__()
-        self.control = control
+        super().__init__(control)
         self.attempts = Attempts()
         self._shown: tuple[str, int, int] | None = None
         """What the output is of."""
         self._asked: list[str] = []
         """What was decided and has not taken effect yet, in words."""
-        self._escaped = -_TWICE
 
     def compose(self) -> ComposeResult:
         yield Headline()
@@ -75,45 +77,44 @@ then stays in its folder.
             yield Steps()
             yield Output()
         yield Static("", id="note", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
-    def on_mount(self) -> None:
-        for fed in self.control.history:
-            self.attempts.apply(fed)
-        self._redraw()
+    def take(self, fed: Fed) -> None:
+        """Remember steps, tests and ends, and forget what was asked for once it has taken effect."""
+        before = self.attempts.last
+        # The history, taken at first, does not say when things happened.
+        self.attempts.apply(fed, self.control.at if self.is_mounted else None)
+        if isinstance(fed, events.StepTaken):
+            self._asked = [one for one in self._asked if "hint" not in one]
+        elif (
+            isinstance(fed, events.WorkEnded)
+            or self.attempts.working is None
+            or self.attempts.last is not before
+        ):
+            self._asked.clear()
 
     def apply(self, fed: Fed) -> None:
-        """Take one event in."""
-        before = self.attempts.last
-        self.attempts.apply(fed, self.control.at)
-        if isinstance(fed, Streamed):
-            if fed.what == "work":
-                self._written(fed.text)
-            return
-        kind = type(fed).__name__
-        if kind == "StepTaken":
-            self._asked = [one for one in self._asked if "hint" not in one]
-        elif kind in ("WorkEnded", "RunEnded", "RunFailed") or self.attempts.last is not before:
-            self._asked.clear()
-        self._redraw()
+        """Take one event in; a reply that grows is not drawn anew."""
+        if not isinstance(fed, Streamed):
+            super().apply(fed)
+        elif fed.what == "work":
+            self.take(fed)
+            self._written(fed.text)
 
     def _written(self, text: str) -> None:
         """More of the reply that is being written."""
         attempt = self.attempts.working
-        if attempt is None:
+        if attempt is None or not self.there:
             return
-        first = len(attempt.reply) == 1
         now = ("now", len(self.attempts.all) - 1, len(attempt.steps))
-        if first:
-            self._redraw()
+        if len(attempt.reply) == 1:
+            self.draw()
         elif self._shown == now:
             self.query_one(Output).append(text)
         self._tell()
 
-    def _redraw(self) -> None:
+    def paint(self) -> None:
         """Everything but the reply's growth."""
-        if not self.children:  # the app is on its way out, and took them along
-            return
         steps, output = self.query_one(Steps), self.query_one(Output)
         self.query_one(TestStrip).runs = tuple(tests for _, tests in self.attempts.runs)
         # Who scrolled back in what is being written reads on undisturbed.
@@ -159,59 +160,80 @@ then stays in its folder.
 
     def _tell(self) -> None:
         """The line at the top, and the one at the bottom."""
-        control, attempts = self.control, self.attempts
+        attempts = self.attempts
         state = self.query_one("#state", Static)
-        said = clean(attempts.state(control.at), newlines=False)
-        paused = " [paused]" if attempts.paused and attempts.ended is None else ""
-        state.update(Content(f"{said}{paused}"), layout=False)
+        said = clean(attempts.state(self.control.at, state.content_size.width), newlines=False)
+        state.update(Content(said), layout=False)
         note = self.query_one("#note", Static)
-        text = "; ".join(self._asked)
-        if attempts.failed is not None:
-            text = attempts.failed.hint
-        elif attempts.ended is not None and attempts.ended.patch is not None:
-            text = "F5 shows the patch." if not attempts.ended.patch.empty else "Nothing was changed."
+        text = self._noted()
         note.update(Content(clean(text, newlines=False)))
         note.set_class(bool(text), "said")
 
-    def _deciding(self, needs_work: bool = True) -> bool:
-        """Whether something can be decided now; says so where not."""
-        if not self.control.live:
-            self.notify("This is a recording: nothing can be decided.", severity="warning")
-        elif self.control.ended:
-            self.notify("The run has ended: nothing can be decided any more.", severity="warning")
-        elif needs_work and (self.attempts.working is None or self.attempts.working.end is not None):
-            self.notify("Nobody works now.", severity="warning")
-        else:
-            return True
-        return False
+    def _noted(self) -> str:
+        """What the user should know besides: what was asked for, what is waited for, what came of it."""
+        attempts = self.attempts
+        if self.stop_said:
+            return self.stop_said
+        if attempts.failed is not None:
+            return attempts.failed.hint
+        if attempts.ended is not None and attempts.ended.patch is not None:
+            return "F5 shows the patch." if not attempts.ended.patch.empty else "Nothing was changed."
+        asked = list(self._asked)
+        if self.going and self.control.board.paused_at == "work":
+            asked.append("paused: space goes on, s takes one step")
+        elif self.going and self.control.board.paused_at:
+            asked.append("the auction waits for you: F3")
+        elif self.going and self.control.decisions.paused:
+            asked.append(
+                f"the run stands still before its next {_BORDER[self.working]}; space takes that back"
+            )
+        return "; ".join(asked)
+
+    @property
+    def working(self) -> bool:
+        """Whether an agent is at work, with steps to come."""
+        attempt = self.attempts.working
+        return self.going and attempt is not None and attempt.end is None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hints and hand-overs need somebody at work."""
+        if action in ("hint", "hand_over") and self.going and not self.working:
+            return None
+        return super().check_action(action, parameters)
+
+    def why_not(self, action: str) -> str:
+        """Why a key does nothing now."""
+        nobody = self.going and action in ("hint", "hand_over")
+        return "Nobody works now." if nobody else super().why_not(action)
 
     def action_hint(self) -> None:
         attempt = self.attempts.working
-        if not self._deciding() or attempt is None:
+        if attempt is None:
             return
 
         def given(text: str | None) -> None:
-            if text and self._deciding():
+            # The dialog may have stood there while the work ended.
+            if text and self.working:
                 self.control.decisions.hint(text)
                 self._asked.append("your hint goes with the next observation")
-                self._tell()
+                self.draw()
 
         self.app.push_screen(Ask(f"Hint for {attempt.agent}", "It goes with the next observation."), given)
 
     def action_hand_over(self) -> None:
         attempt = self.attempts.working
-        if not self._deciding() or attempt is None:
+        if attempt is None:
             return
 
         def answered(yes: bool | None) -> None:
             # The dialog may have stood there while this attempt ended: the next one was not meant.
-            if yes and self.attempts.working is attempt and self._deciding():
+            if yes and self.attempts.working is attempt and self.working:
                 self.control.decisions.hand_over()
-                self._asked.append(f"{attempt.agent} hands over after this step")
-                self._tell()
+                self._asked.append(f"{attempt.agent} hands over before its next step")
+                self.draw()
 
         text = (
-            f"{attempt.agent} ends after its step, unsolved. If attempts are left, "
+            f"{attempt.agent} ends before its next step, unsolved. If attempts are left, "
             "the next bidder starts afresh in a new sandbox; otherwise the run ends."
         )
         self.app.push_screen(
@@ -219,23 +241,21 @@ then stays in its folder.
         )
 
     def action_pause(self) -> None:
-        if not self._deciding(needs_work=False):
-            return
         decisions = self.control.decisions
-        if decisions.paused:
+        if self.control.board.paused_at not in ("", "work"):
+            self.post_message(Go("auction"))  # what it waits for there is not seen here
+        elif decisions.paused:
             decisions.resume()
-            self._asked = [one for one in self._asked if "stands still" not in one]
         else:
             decisions.pause()
-            self._asked.append("the run stands still before its next attempt; space takes that back")
-        self._tell()
+        self.draw()
 
     def action_step(self) -> None:
-        if self._deciding(needs_work=False):
+        if self.control.board.paused_at not in ("", "work"):
+            self.post_message(Go("auction"))
+        else:
             self.control.decisions.step()
-            self._asked = [one for one in self._asked if "stands still" not in one]
-            self._asked.append("the run goes on and stands still before its next attempt")
-            self._tell()
+        self.draw()
 
     def action_whole(self) -> None:
         row = self.query_one(Steps).row
@@ -253,18 +273,6 @@ then stays in its folder.
             output.follow()
             return
         steps.latest()
-
-    def action_stop(self) -> None:
-        if not self.control.live or self.control.ended:
-            return
-        now = monotonic()
-        if now - self._escaped < _TWICE:
-            self.control.stop()
-            self._asked = ["the run is being stopped"]
-            self._tell()
-        else:
-            self._escaped = now
-            self.notify("Esc again stops the run.", timeout=_TWICE + 0.5)
 
 
 class Whole(ModalScreen[None]):
@@ -284,7 +292,7 @@ class Whole(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         yield Static(clean(self._title, newlines=False), markup=False, id="state")
         yield Output()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         output = self.query_one(Output)

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rich.cells import cell_len
+
 from salecli.core import events
+from salecli.core.limits import WorkLimits
 from salecli.core.text import clean
 from salecli.core.values import Step, Tests, Usage, Verdict
 from salecli.core.words import counted, plural
 from salecli.tui.control import Fed, Streamed
+from salecli.tui.widgets.columns import sized
 
 Part = Literal["attempt", "step", "now", "end"]
 """What a row of the list stands for: a heading, a step, what goes on now, how an attempt ended."""
@@ -42,12 +46,17 @@ class Attempt:
     number: int
     began: float | None
     """Seconds of the run at its start, None where nobody looked."""
+    attempts: int = 0
+    """How many there are at most; 0 where that is not known."""
+    limits: WorkLimits | None = None
     first: int = 1
     """Number of its first step: a revision counts on."""
     steps: list[Step] = field(default_factory=list)
     reply: list[str] = field(default_factory=list)
     """The pieces of the reply that is being written."""
     loading: bool = False
+    size: int = 0
+    """Bytes of the model that it loads."""
     end: events.WorkEnded | None = None
     verdict: Verdict | None = None
     flagged: list[str] = field(default_factory=list)
@@ -72,7 +81,7 @@ class Attempt:
         if self.end is not None:
             return "the tests run in a fresh sandbox"
         if self.loading:
-            return f"{self.agent} loads"
+            return f"{self.agent} loads{sized(self.size)}"
         return f"{self.agent} writes" if self.reply else f"{self.agent} reads"
 
 
@@ -108,11 +117,12 @@ class Attempts:
                 self.runs.append(("before", tests))
             case events.WinnerChosen(agent=agent):
                 self.winner = agent
-            case events.WorkStarted(agent=agent, refined=refined, attempt=number):
+            case events.WorkStarted(agent=agent, refined=refined, attempt=number, limits=limits):
                 # After the end it is a revision: its agent goes on, and the end is not the end any more.
                 revised = self.last if self.ended is not None else None
                 self.ended = self.failed = None
-                self.all.append(Attempt(agent, refined, number, at, revised.next if revised else 1))
+                first = revised.next if revised else 1
+                self.all.append(Attempt(agent, refined, number, at, fed.attempts, limits, first))
             case events.Paused():
                 self.paused = True
             case events.Resumed():
@@ -127,8 +137,8 @@ class Attempts:
 
     def _work(self, attempt: Attempt, fed: Fed) -> None:
         match fed:
-            case events.ModelLoading():
-                attempt.loading = True
+            case events.ModelLoading(bytes=size):
+                attempt.loading, attempt.size = True, size
             case events.ModelLoaded():
                 attempt.loading = False
             case Streamed(what="work", text=text):
@@ -160,8 +170,8 @@ class Attempts:
             for at, step in enumerate(attempt.steps):
                 yield Row("step", place, at, f"{step.number:>2} {did(step)}", *_seen(step.tests))
             if attempt is self.working and attempt.end is None:
-                number = f"{attempt.next:>2} "
-                yield Row("now", place, -1, f"{number}{attempt.now()} ...")
+                now = f"{attempt.agent} stands still" if self.paused else f"{attempt.now()} ..."
+                yield Row("now", place, -1, f"{attempt.next:>2} {now}")
             else:
                 yield self._end(place, attempt)
 
@@ -175,31 +185,55 @@ class Attempts:
             return Row("end", place, -1, f"   {attempt.now()} ...")
         return Row("end", place, -1, f"   {ending(attempt)}")
 
-    def state(self, at: float) -> str:
-        """The one line above everything."""
+    def state(self, at: float, width: int = 1000) -> str:
+        """The one line above everything; what has no room is left out, from the end."""
+        first, *more = self._told(at)
+        while more and cell_len(", ".join([first, *more])) > width:
+            more.pop()
+        return ", ".join([first, *more])
+
+    def _told(self, at: float) -> list[str]:
+        """What there is to say, the most needed first."""
         if self.failed is not None:
-            return f"failed: {self.failed.reason}"
+            return [f"failed: {self.failed.reason}"]
         attempt = self.last
         if attempt is None:
-            if self.ended is not None:
-                return "nobody worked"
-            return (
-                f"{self.winner} won and goes to work" if self.winner else "no work yet: the auction goes on"
-            )
-        generated = attempt.usage.generated
-        tokens = f"{plural(generated, 'token')}, " if generated else ""
-        known = attempt is self.working and attempt.began is not None
-        clock = f"{clocked(at - (attempt.began or 0.0))}, " if known else ""
-        told = f"{tokens}{clock}attempt {attempt.number}"
+            won = f"{self.winner} won and goes to work" if self.winner else "no work yet: nobody has won"
+            return ["nobody worked" if self.ended is not None else won]
+        which = f"attempt {_of(attempt.number, attempt.attempts)}"
+        tokens = _tokens(attempt.usage.generated, None)
         if self.ended is not None:
             said = "solved" if self.ended.solved else "not solved"
-            return f"{said} by {attempt.agent}, {plural(len(attempt.steps), 'step')}, {told}"
+            return [f"{said} by {attempt.agent}", plural(len(attempt.steps), "step"), *tokens, which]
         if attempt.over:
             state = "paused before the next attempt" if self.paused else "the next bidder follows"
-            return f"{attempt.agent} did not solve it; {state}"
+            return [f"{attempt.agent} did not solve it; {state}"]
         if attempt.end is not None:
-            return f"{attempt.agent} is done ({attempt.end.end}), {told}; {attempt.now()}"
-        return f"{attempt.agent} works, step {attempt.next}, {told}"
+            return [f"{attempt.agent} is done ({attempt.end.end}); {attempt.now()}", which, *tokens]
+        limits = attempt.limits
+        # A revision's steps are numbered on from those before it, which do not count.
+        step = f"step {_of(attempt.next, attempt.first - 1 + limits.steps if limits else 0)}"
+        does = "stands still before" if self.paused else "works,"
+        spent = "" if attempt.began is None else clocked(at - attempt.began)
+        if spent and limits is not None:
+            spent = f"{spent} of {clocked(limits.seconds)}"
+        return [
+            f"{attempt.agent} {does} {step}",
+            which,
+            *[spent] * bool(spent),
+            *_tokens(attempt.usage.generated, limits),
+        ]
+
+
+def _of(number: int, most: int) -> str:
+    return f"{number} of {most}" if number <= most else str(number)
+
+
+def _tokens(count: int, limits: WorkLimits | None) -> list[str]:
+    """Those of the finished steps; nothing before the first."""
+    if not count:
+        return []
+    return [f"{count:,} of {limits.tokens:,} tokens" if limits is not None else plural(count, "token")]
 
 
 def did(step: Step) -> str:

@@ -15,7 +15,7 @@ _CELL = 7
 
 
 class BidTable(Static):
-    """One bid a line; a narrow screen shows the mean of the marks, a very narrow one the score alone."""
+    """One bid a line, the lowest score with a `*`; narrow screens show the marks' mean, or none."""
 
     DEFAULT_CSS = """
     BidTable { height: auto; padding: 0 0 0 2; }
@@ -30,9 +30,11 @@ class BidTable(Static):
 
     def _table(self, width: int) -> Table:
         auction = self._auction
-        judges = list(dict.fromkeys(mark.judge for mark in auction.marks))
+        judged = {mark.judge for mark in auction.marks}
+        judges = [*(name for name in auction.prices if name in judged), *sorted(judged - set(auction.prices))]
         marks = {(mark.judge, mark.agent, mark.refined): mark.value for mark in auction.marks}
         scores = {(score.agent, score.refined): score for score in auction.scores}
+        lowest = min((score.total for score in auction.scores), default=0.0)
         grid = width >= 18 + _CELL * (6 + len(judges))
         full = width >= 18 + _CELL * 7
         some = width >= 18 + _CELL * 3
@@ -54,8 +56,8 @@ class BidTable(Static):
                 marked = [_mark(value, judge == bid.agent) for judge, value in own]
             else:
                 marked = [f"{sum(known) / len(known):.1f}" if known else "-"]
-            total = f"{score.total:+.3f}" if score else "-"
-            cells = [f"{'*' if won else ' '} {name}", f"{bid.tokens:,}", *(marked if some else ()), total]
+            total = f"{score.total:+.3f}{'*' if score.total == lowest else ' '}" if score else "- "
+            cells = [name + " won" * won, f"{bid.tokens:,}", *(marked if some else ()), total]
             if full:
                 cells = [
                     cells[0],

@@ -83,12 +83,12 @@ def shown(name: str, width: int) -> str:
 
 def _head(view: View, agent: str, width: int) -> Cell:
     name = shown(agent, max(width - 10, 4))
-    spans: list[Span] = []
+    leads = view.board.leader is not None and view.board.leader[0] == agent
+    name = ("*" if leads else " ") + name
     if view.board.winner is not None and view.board.winner[0] == agent:
         by_user = view.board.override is not None
-        return ((f"*{name}", "leader"), (" your choice" if by_user else " wins", "leader"))
-    leads = view.board.leader is not None and view.board.leader[0] == agent
-    spans.append((("*" if leads else " ") + name, "leader" if leads else "head"))
+        return ((name, "leader"), (" your choice" if by_user else " wins", "leader"))
+    spans: list[Span] = [(name, "leader" if leads else "head")]
     if view.chosen == agent:
         spans.append((" your choice", "warn"))
     elif leads:

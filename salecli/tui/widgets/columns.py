@@ -8,7 +8,8 @@ from salecli.core import events
 from salecli.core.board import Board, Key
 from salecli.core.scoring import ranked
 from salecli.core.text import clean
-from salecli.core.values import Bid, Loaded, Pair
+from salecli.core.values import Bid, Pair
+from salecli.core.words import amount
 from salecli.tui.control import Fed, Streamed
 
 
@@ -18,7 +19,9 @@ class Column:
 
     agent: str
     loading: bool = False
-    loaded: Loaded | None = None
+    size: int = 0
+    """Bytes of its model; 0 where that is not known."""
+    loaded: bool = False
     writing: bool | None = None
     """Which of its bids it writes now: False the first, True the refined one."""
     texts: dict[bool, str] = field(default_factory=dict)
@@ -41,21 +44,24 @@ class Column:
 class Columns(dict[str, Column]):
     """The columns by agent; feed them everything the screen is fed."""
 
+    tested = False
+    """Whether the tests have run once, as they were."""
+
     def take(self, fed: Fed) -> None:
         """Take one event or some tokens in."""
         match fed:
             case events.RunStarted(prices=prices):
                 self.clear()
+                self.tested = False
                 self.update({agent: Column(agent) for agent in prices})
             case Streamed(what="plan", agent=agent, refined=refined, text=text, entropies=entropies):
                 column = self._of(agent)
                 column.texts[refined] = column.texts.get(refined, "") + clean(text)
                 column.entropies.setdefault(refined, []).extend(entropies)
-            case events.ModelLoading(agent=agent):
-                self._of(agent).loading = True
-            case events.ModelLoaded(agent=agent, loaded=loaded):
-                column = self._of(agent)
-                column.loading, column.loaded = False, loaded
+            case events.TestsBefore():
+                self.tested = True
+            case events.ModelLoading() | events.ModelLoaded():
+                self._load(fed)
             case events.BidStarted(agent=agent, refined=refined):
                 column = self._of(agent)
                 column.loading, column.writing = False, refined
@@ -76,6 +82,12 @@ class Columns(dict[str, Column]):
                 self._left(fed)
             case _:
                 pass
+
+    def _load(self, event: events.ModelLoading | events.ModelLoaded) -> None:
+        column = self._of(event.agent)
+        column.loaded = isinstance(event, events.ModelLoaded)
+        column.loading = not column.loaded
+        column.size = event.loaded.bytes if isinstance(event, events.ModelLoaded) else event.bytes
 
     def _made(self, bid: Bid) -> None:
         column = self._of(bid.agent)
@@ -123,7 +135,7 @@ def state(board: Board, column: Column) -> str:
     if column.out or (agent in board.out and column.writing is None):
         return "out"
     if column.loading:
-        return "loading" + _size(column.loaded)
+        return "loading" + sized(column.size)
     if column.writing is not None:
         return "refining" if column.writing else "bidding"
     for refined, done in ((True, "refined"), (False, "judged")):
@@ -132,14 +144,12 @@ def state(board: Board, column: Column) -> str:
             if (agent, refined) in board.scores or given == judges:
                 return done
             return f"{done} {given}/{judges}" if given else ("refined" if refined else "bid")
-    return "loaded" + _size(column.loaded) if column.loaded is not None else "waiting"
+    return "loaded" + sized(column.size) if column.loaded else "waiting"
 
 
-def _size(loaded: Loaded | None) -> str:
-    if loaded is None or loaded.bytes <= 0:
-        return ""
-    size = loaded.bytes / 1e6
-    return f" {size / 1e3:.1f} GB" if size >= 1e3 else f" {size:.0f} MB"
+def sized(size: int) -> str:
+    """A model's bytes after a word, nothing where they are not known."""
+    return f" {amount(size)}" if size > 0 else ""
 
 
 def standing(agent: str, board: Board) -> Key:

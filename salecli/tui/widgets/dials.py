@@ -56,7 +56,7 @@ Up and down choose a dial, left and right turn it; with shift ten times as far. 
 - **judges**: how much each one's marks count; with entropy they share one, so turning one scales the
   others
 
-`k` keeps the weights for this run; `u` or Esc takes everything back.
+What the table shows is tried until **enter** or `k` keeps it for this run; `u` or Esc takes everything back.
 """
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     COMPONENT_CLASSES: ClassVar[set[str]] = {"dials--on", "dials--off", "dials--label", "dials--chosen"}
@@ -71,7 +71,7 @@ Up and down choose a dial, left and right turn it; with shift ten times as far. 
         Binding(
             "shift+right", f"turn({COARSE})", "More", False, id="dials.far_more", tooltip="Turn it far up"
         ),
-        Binding("k", "keep", "Keep", id="dials.keep", tooltip="Score the auction by these weights"),
+        Binding("enter,k", "keep", "Keep", id="dials.keep", tooltip="Score the auction by these weights"),
         Binding("u", "drop", "Undo", id="dials.drop", tooltip="Take the weights back to what they were"),
     ]
 
@@ -104,8 +104,16 @@ Up and down choose a dial, left and right turn it; with shift ten times as far. 
         self.weights = self.before = weights
         self.chosen = self.chosen if self.chosen in self.names else COST
         self.styles.height = len(self.names) + 2
-        self.border_title = Content("weights")
-        self.border_subtitle = Content("k keep  u undo")
+        self.border_subtitle = Content("enter keep  esc take back")
+        self._tell()
+
+    @property
+    def turned(self) -> bool:
+        """Whether anything was turned that is not kept."""
+        return self.weights != self.before
+
+    def _tell(self) -> None:
+        self.border_title = Content("weights: tried, not kept" if self.turned else "weights")
         self.refresh()
 
     def action_choose(self, by: int) -> None:
@@ -117,17 +125,17 @@ Up and down choose a dial, left and right turn it; with shift ten times as far. 
     def action_turn(self, by: float) -> None:
         """Turn the chosen dial, and say so."""
         self.weights = turned(self.weights, self.chosen, by)
-        self.refresh()
+        self._tell()
         self.post_message(self.Turned(self.weights))
 
     def action_keep(self) -> None:
-        """Ask for these weights to count."""
-        self.post_message(self.Kept(self.weights))
+        """Ask for these weights to count; where nothing was turned there is nothing to keep."""
+        self.post_message(self.Kept(self.weights) if self.turned else self.Dropped())
 
     def action_drop(self) -> None:
         """Take everything back."""
         self.weights = self.before
-        self.refresh()
+        self._tell()
         self.post_message(self.Dropped())
 
     def render_line(self, y: int) -> Strip:

@@ -21,7 +21,7 @@ from textual.strip import Strip
 from salecli.core.text import clean
 from salecli.tui.widgets.diffchoice import Choice
 from salecli.tui.widgets.diffcolours import Coloured, both
-from salecli.tui.widgets.difflines import Kind, Lines, Row, gutter, laid_out, text_width
+from salecli.tui.widgets.difflines import Kind, Lines, Row, gutter, laid_out, splittable, text_width
 from salecli.tui.widgets.diffpaint import MARK, PARTS, Marks, Paint, Side, side
 
 if TYPE_CHECKING:
@@ -86,7 +86,10 @@ class DiffView(ScrollView, can_focus=True):
     def _lay_out(self) -> None:
         self._strips.clear()
         width, lines = self.scrollable_content_region.width, self.lines
-        self.page = laid_out(lines, width, self.split, self.wrap)
+        split = splittable(lines, width, self.wrap) if self.split else frozenset()
+        if self.wrap or self.page.wrap or self.page.lines is not lines or self.page.split != split:
+            self.page = laid_out(lines, width, self.split, self.wrap)
+        self.page.width = width  # without wrap, rows depend on it in no other way
         whole = [wide for file, wide in enumerate(lines.widest) if file not in self.page.split]
         widest = 0 if self.wrap else max(whole, default=0) + gutter(lines, width) + 1
         self.virtual_size = Size(max(width, widest), self.page.height)

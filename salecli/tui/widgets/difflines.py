@@ -67,8 +67,8 @@ class Lines:
         texts = shown(line[1:].removesuffix("\r") if crlf else line[1:] for line in raw)
         self.notes.append([*_notes(file), *(["line ends are CR LF"] if crlf else [])])
         self.widest.append(max(map(len if "".join(texts).isascii() else cell_len, texts), default=0))
-        self.counts.append((sum(hunk.added for hunk in file.hunks), sum(hunk.removed for hunk in file.hunks)))
         self.hunks.append([])
+        start = len(self.signs)
         for hunk in file.hunks:
             first, old, new = len(self.signs), hunk.old_start, hunk.new_start
             for line in hunk.lines:
@@ -79,6 +79,8 @@ class Lines:
                 self.new.append(new if after else 0)
                 old, new = old + before, new + after
             self.hunks[-1].append(range(first, len(self.signs)))
+        signs = self.signs[start:]
+        self.counts.append((signs.count("+"), signs.count("-")))
         self.texts += texts
 
     def words(self, hunk: range, line: int) -> Spans:
@@ -248,18 +250,23 @@ def fits_split(lines: Lines, file: int, width: int) -> bool:
     return lines.widest[file] <= text_width(lines, width, True)
 
 
+def splittable(lines: Lines, width: int, wrap: bool) -> frozenset[int]:
+    """The files that can stand split in a view of this width: both versions exist, and their lines fit."""
+    room = wrap and text_width(lines, width, True) >= 30
+    return frozenset(
+        number
+        for number, file in enumerate(lines.files)
+        if file.status == "modified" and file.hunks and (room or fits_split(lines, number, width))
+    )
+
+
 def laid_out(lines: Lines, width: int, split: bool, wrap: bool) -> Layout:
     """All rows for a view of this width; split are files with two sides whose longest line fits."""
     rows: list[Row] = []
     hunk_rows: dict[tuple[int, int], int] = {}
-    file_rows, side = [], set()
+    file_rows: list[int] = []
+    side = splittable(lines, width, wrap) if split else frozenset()
     for number, file in enumerate(lines.files):
-        halves = split and file.status == "modified" and bool(file.hunks)
-        halves = halves and (
-            fits_split(lines, number, width) or (wrap and text_width(lines, width, True) >= 30)
-        )
-        if halves:
-            side.add(number)
         file_rows.append(len(rows))
         rows.append((Kind.FILE, number, -1, -1, -1))
         rows += [(Kind.NOTE, number, 0, note, -1) for note in range(len(lines.notes[number]))]
@@ -269,7 +276,7 @@ def laid_out(lines: Lines, width: int, split: bool, wrap: bool) -> Layout:
             if not file.hunks:
                 continue
             span = lines.hunks[number][hunk]
-            if halves:
+            if number in side:
                 rows += [(Kind.LINE, number, hunk, *pair) for pair in _beside(lines.signs, span)]
             else:
                 rows += [(Kind.LINE, number, hunk, line, -1) for line in span]
@@ -279,7 +286,7 @@ def laid_out(lines: Lines, width: int, split: bool, wrap: bool) -> Layout:
         narrow, wide = text_width(lines, width, True), text_width(lines, width, False)
         heights = (_height(lines.texts, row, narrow if row[1] in side else wide) for row in rows)
         tops = [0, *accumulate(heights)]
-    return Layout(lines, width, rows, frozenset(side), wrap, hunk_rows, file_rows, tops)
+    return Layout(lines, width, rows, side, wrap, hunk_rows, file_rows, tops)
 
 
 def _beside(signs: Sequence[str], span: range) -> list[tuple[int, int]]:

@@ -15,6 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
+from salecli.tui.terms import TERMS
 from salecli.tui.widgets.blocks import block
 from salecli.tui.widgets.cells import Cell, View, rows
 
@@ -43,18 +44,15 @@ class Market(ScrollView, can_focus=True, inherit_bindings=False):
     after a tilde. The bar's solid part is value minus cost: the longest one leads.
     """
 
-    HELP: ClassVar = """\
+    HELP: ClassVar = f"""\
 # The bids side by side
 
-Each agent is a column, always in the pool's order. The lowest **score**, cost minus value, leads: `*`.
+Each agent is a column, always in the pool's order. Left and right, or a click, choose the column whose plan
+is shown. What does not count is dimmed.
 
-- **entropy**: the mean of the plan's tokens in nats, and how it goes along the plan
-- **marks**: a line for each judge, 0 to 5; a judge's mark of its own bid in brackets; `~` stands in for a
-  judge that failed
-- `old > new`: a refined bid beside the one it replaced; what does not count is dimmed
-- the bar: what the value leaves after the cost (solid), and the cost (dotted); all on one scale
-
-Left and right, or a click, choose the column whose plan is shown.
+{TERMS}
+The small curve shows the entropy along the plan. The bar is what the value leaves after the cost (solid), and
+the cost (dotted); all bars are on one scale.
 """
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"market--{name}" for name in _STYLES}

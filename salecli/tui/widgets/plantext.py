@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from salecli.tui.terms import TERMS
 from salecli.tui.widgets.markdown import STYLES, markdown
 from salecli.tui.widgets.wrap import Wrapped
 
@@ -28,15 +30,18 @@ class PlanText(ScrollView, can_focus=True, inherit_bindings=False):
     Scrolling up lets go of the end, End takes hold of it again.
     """
 
-    HELP: ClassVar = """\
+    HELP: ClassVar = f"""\
 # A plan
 
-It is shown as it is written, and as Markdown once it is complete. Links are words: nothing in a plan can
-be clicked.
+What an agent would do, in its own words: its bid. It is shown as it is written, and as Markdown once it is
+complete. Links are words: nothing in a plan can be clicked.
 
 While a plan is written the view stays at its end. Scrolling up lets go of it, End takes hold again. `b`
 shows the plan that a refined one replaced, `a` all plans side by side, `y` copies the chosen one.
-"""
+
+# The table above it
+
+{TERMS}"""
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"plan--{name}" for name in (*STYLES, "cursor")}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,6 +60,8 @@ shows the plan that a refined one replaced, `a` all plans side by side, `y` copi
         self.anchored = True
         self.writing = False
         self._wrapped = Wrapped(1)
+        self._width = 0
+        """What the text was wrapped for; 0 where it changed while it was hidden."""
         self._drawn: list[Strip] | None = None
         """The finished Markdown, None while the text is plain."""
         self._strips: dict[int, Strip] = {}
@@ -75,7 +82,7 @@ shows the plan that a refined one replaced, `a` all plans side by side, `y` copi
         """Show `text`; where it only grew, only its end is drawn anew."""
         if text == self.text and writing == self.writing:
             return
-        grown = writing and self.writing and text.startswith(self.text)
+        grown = writing and self.writing and self._width > 0 and text.startswith(self.text)
         before, self.text, self.writing = self.text, text, writing
         if not grown:
             if writing or not before:
@@ -94,14 +101,17 @@ shows the plan that a refined one replaced, `a` all plans side by side, `y` copi
         self.refresh_lines(changed, max(self._count(), last) - changed)
 
     def _rewrap(self) -> None:
-        width = self.scrollable_content_region.width
+        self._width = width = self.scrollable_content_region.width
         if width <= 0:
             return
         self._strips.clear()
         self._drawn = None
         self._wrapped = Wrapped(width, self.text)
         if self.text and not self.writing and len(self.text) <= _LONGEST:
-            self.call_after_refresh(self._render_markdown)
+            if "markdown_it" in sys.modules:
+                self._render_markdown()
+            else:
+                self.call_after_refresh(self._render_markdown)  # it takes a tenth of a second to load
         self._fit()
         if self.anchored and self.writing:
             self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
@@ -164,7 +174,7 @@ shows the plan that a refined one replaced, `a` all plans side by side, `y` copi
 
     def on_resize(self, event: events.Resize) -> None:
         """Lines follow the width."""
-        if self.scrollable_content_region.width != self._wrapped.width:
+        if self.scrollable_content_region.width != self._width:
             self._rewrap()
 
     def notify_style_update(self) -> None:

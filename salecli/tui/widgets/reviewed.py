@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from textual.content import Content
+
 from salecli.core import events
 from salecli.core.text import clean
 from salecli.core.values import Change, Patch, Tests, Verdict
@@ -148,3 +150,11 @@ def flagged(changes: Iterable[Change], paths: Iterable[str]) -> list[str]:
         for change in changes
         if change.flags and change.path in wanted
     ]
+
+
+def headed(reviewed: Reviewed, at: float, width: int) -> Content:
+    """The verdict and what it took, in lines of at most `width` cells; the verdict itself stands out."""
+    style = "$text-success" if reviewed.solved else "$text-error" if reviewed.verdict else "$text-warning"
+    first, gap, rest = packed(reviewed.parts(at), width).partition(_GAP)
+    first, broken, more = first.partition("\n")
+    return Content.assemble((first, f"bold {style}"), broken + more + gap + rest)

@@ -7,25 +7,25 @@ from salecli.core.scoring import ranked
 from salecli.core.text import clean
 from salecli.core.words import plural
 from salecli.tui.widgets.cells import View, shown
-from salecli.tui.widgets.columns import Columns
+from salecli.tui.widgets.columns import Columns, sized
 
-_BORDERS = {"bids": "after the bids", "marks": "after the marks", "work": "before the next attempt"}
+_BORDERS = {"bids": "after the bids", "marks": "after the marks", "work": "in the work"}
 
 
 def reason(view: View, led: Key | None) -> str:
     """Why this bid leads; `led` is who leads by the weights that count, where others are tried."""
     board = view.board
     if not board.prices:
-        return "The tests run once before the auction opens."
+        return "The auction opens once the tests have run as they are."
     if board.winner is not None:
         agent = shown(board.winner[0], 12)
         if board.override is not None:
             said = clean(board.override.reason, newlines=False)
-            return f"* {agent} wins by your choice" + (f": {said}" if said else "")
+            return f"{agent} wins by your choice" + (f": {said}" if said else "")
         return f"* {agent} wins: {_why(board, board.winner)}"
     if view.chosen and (board.leader is None or view.chosen != board.leader[0]):
         than = f"; by the scores {shown(board.leader[0], 12)} leads" if board.leader else ""
-        return f"* {shown(view.chosen, 12)} is your choice{than}"
+        return f"{shown(view.chosen, 12)} is your choice{than}"
     if board.leader is None:
         return "Nobody leads yet: the lowest cost minus value will."
     would = "would lead" if board.leader != led else "leads"
@@ -48,25 +48,31 @@ def _why(board: Board, key: Key) -> str:
 
 
 def going_on(board: Board, columns: Columns) -> str:
-    """What happens in the auction now."""
+    """What happens now, until the work begins."""
+    if not board.prices:
+        return "sale gets ready: a snapshot of your files, a sandbox for the tests."
+    if not columns.tested:
+        return "The tests run once, on your files as they are."
+    if board.winner is not None:
+        return f"{shown(board.winner[0], 12)} goes to work."
     writing = [one for one in columns.values() if one.writing is not None]
-    loading = [shown(one.agent, 8) for one in columns.values() if one.loading]
     said: list[str] = []
     for refined, verb in ((False, "bidding"), (True, "rewriting after memory's plans")):
         names = [shown(one.agent, 8) for one in writing if one.writing is refined]
         if names:
             said.append(f"{', '.join(names)} {verb}")
-    if loading:
-        said.append(f"{', '.join(loading)} loading")
+    said += [f"{shown(one.agent, 8)} loading{sized(one.size)}" for one in columns.values() if one.loading]
     if said:
         return "; ".join(said) + "."
-    if board.bids and not all(key in board.scores for key in board.bids):
+    if not all(one.agent in board.out or (one.agent, False) in board.bids for one in columns.values()):
+        return "The agents write their bids."
+    if not all(key in board.scores for key in board.bids):
         return "The jury marks the bids."
-    return "The auction goes on."
+    return "Memory is asked for past plans that teach the agents cheaper than the leader."
 
 
-def waited(view: View, live: bool, left: int | None) -> str:
-    """What is waited for; `left` are the seconds after which it goes on by itself."""
+def waited(view: View, left: int | None) -> str:
+    """What the user is waited for; `left` are the seconds after which it goes on by itself."""
     board = view.board
     if board.paused_at == "winner":
         agent = view.chosen or (board.leader[0] if board.leader else "")
@@ -74,6 +80,4 @@ def waited(view: View, live: bool, left: int | None) -> str:
         if left is not None:
             return f"{name} goes to work in {left} s: any key holds it, enter lets it go now."
         return f"Your turn. enter: let {name} work  1-4: another  w: weights"
-    if board.paused_at:
-        return f"Paused {_BORDERS.get(board.paused_at, '')}. enter or space: go on   s: to the next border"
-    return going_on(board, view.columns) if live else "A recording: it can be looked at."
+    return f"Paused {_BORDERS.get(board.paused_at, '')}. enter or space: go on   s: to the next border"

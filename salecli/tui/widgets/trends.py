@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import VerticalScroll
 
 from salecli.core.text import clean
-from salecli.core.words import plural
+from salecli.core.words import money, plural
 from salecli.tui.widgets.calibration import CalibrationTable
 from salecli.tui.widgets.sparks import sparkline
 
 if TYPE_CHECKING:
-    from salecli.adapters.trends import Calibration, Trend
+    from salecli.adapters.trends import Calibration, Totals, Trend
 
 
 class TrendPanel(VerticalScroll):
@@ -54,3 +54,11 @@ def in_a_line(trend: Trend) -> str:
         f"{clean(agent, newlines=False)} {sparkline(wins, top)}" for agent, wins in trend.wins.items()
     )
     return f"wins, by {plural(trend.period, 'auction')}   {each}"
+
+
+def sums(totals: Totals) -> str:
+    """What memory holds, and what it cost, in a line; there must be an auction."""
+    share = f" ({100 * totals.usd / totals.usd_largest:.0f}%)" if totals.usd_largest else ""
+    solved = f"solved {100 * totals.solved / totals.auctions:.0f} %"
+    alone = f"the largest alone {money(totals.usd_largest)}{share}"
+    return f"{plural(totals.auctions, 'auction')}   {solved}   {money(totals.usd)}   {alone}"

@@ -1,0 +1,14 @@
+"""The words of an auction, as the help of every screen that uses them explains them."""
+
+TERMS = """\
+- **price**: what the agent takes, in USD per million tokens
+- **tokens**: how long its plan is
+- **entropy**: how unsure the agent was of its words, the mean of its tokens in nats; 0 is sure of each
+- **marks**: what the judges think of a plan, 0 to 5. Every agent is a judge; its **own mark**, of its own
+  plan, stands in brackets; `~` stands in for a judge that failed
+- **cost**: price times tokens, as a share of the dearest agent's longest plan, times the thrift
+- **value**: entropy and marks, each by its weight
+- **score**: cost minus value; the lowest, with `*`, leads and wins unless you choose another agent
+- **refined**: the agent, cheaper than the leader, wrote its plan anew after it had read pairs: `old > new`
+- **pairs**: a lost and a won plan of one past task like this one, kept by memory
+"""
