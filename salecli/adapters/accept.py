@@ -1,13 +1,13 @@
-"""Applies what the user accepts of a run's patch, and keeps it in the run's folder for the way back."""
+"""Applies what the user accepts of a run's patch, and says how it is taken back."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+import shlex
+from dataclasses import replace
 
 from salecli.adapters.apply import Applied, apply_patch
 from salecli.adapters.git import Repository
-from salecli.adapters.journal import Run
+from salecli.adapters.journal import APPLIED, Run
 from salecli.core.decisions import Target
 from salecli.core.values import Patch
 from salecli.errors import PatchRefused
@@ -21,6 +21,7 @@ def accept(run: Run, repository: Repository, patch: Patch, to: Target, *, flagge
 
     Raises:
         PatchRefused: a change would run on the host and `flagged` is False, or files changed meanwhile.
+        RepositoryError: another process is applying a patch here.
     """
     hosted = on_host(patch)
     if hosted and not flagged:
@@ -28,20 +29,13 @@ def accept(run: Run, repository: Repository, patch: Patch, to: Target, *, flagge
             f"the patch changes what runs on your machine later: {', '.join(hosted)}",
             f"look at it: sale show {run.id}; then: sale apply {run.id} --flagged",
         )
-    title = str(run.about.get("title", ""))
-    return apply_patch(repository, patch, run.id, to, title=title, saved=_saved(run, patch))
+    done = apply_patch(repository, patch, run.id, to, title=str(run.about.get("title", "")))
+    if not done.branch and str(repository.top) != run.about.get("repository"):
+        done = replace(done, undo=f"{done.undo} --repo {shlex.quote(str(repository.top))}")
+    (run.folder / APPLIED).touch()
+    return done
 
 
 def on_host(patch: Patch) -> list[str]:
     """Paths of the patch that a tool of the host may run."""
     return [change.path for change in patch.changes if HOST in change.flags]
-
-
-def _saved(run: Run, patch: Patch) -> Path:
-    """The file that undoes it later; another part of the same run's patch is not written over."""
-    diff = patch.diff.encode("utf-8", "surrogateescape")
-    saved = run.folder / "patch.diff"
-    if saved.exists() and saved.read_bytes() != diff:
-        saved = run.folder / f"patch-{hashlib.sha256(diff).hexdigest()[:8]}.diff"
-    saved.write_bytes(diff)
-    return saved

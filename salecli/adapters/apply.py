@@ -1,29 +1,30 @@
 """Applies an accepted patch to the user's repository: to its working tree, or as a commit on a new branch.
 
 Everything is tried in a private object folder first. The working tree is then changed by replacing whole
-files; an error or an interrupt puts back what was replaced. A process that is killed outright between two
-files cannot: it leaves those done, with the old ones in `.sale-apply-*` at the top. A branch is made
-without touching working tree or index. git itself never patches in the user's tree.
+files, journalled by `backup.py`: an error or an interrupt puts back what was replaced, and what a killed
+process left is finished or rolled back by `undo.py`. A branch is made without touching working tree or
+index. git itself never patches in the user's tree.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
-import shutil
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 
-from salecli.adapters import policy
+from salecli.adapters import backup, policy
 from salecli.adapters.archive import printable
+from salecli.adapters.backup import Backup
 from salecli.adapters.changes import check, check_twins
 from salecli.adapters.git import Repository, content_on_disk
-from salecli.adapters.objects import EXECUTABLE, LINK, SUBMODULE, Difference, Entry, ObjectFolder
-from salecli.adapters.owner import temporary_folder
+from salecli.adapters.objects import SUBMODULE, Difference, Entry, ObjectFolder
 from salecli.adapters.plumbing import encode, split
+from salecli.adapters.swap import AGAIN, free, meanwhile, on_disk, permissions
+from salecli.adapters.undo import carry_out, private_store, recover_locked
 from salecli.core.decisions import Target
 from salecli.core.values import Patch
 from salecli.errors import AppliedAlready, PatchRefused, RepositoryError
@@ -43,38 +44,53 @@ class Applied:
     note: str = ""
 
 
-def apply_patch(
-    repository: Repository,
-    patch: Patch,
-    run: str,
-    to: Target,
-    *,
-    title: str = "",
-    saved: Path | None = None,
-) -> Applied:
+def apply_patch(repository: Repository, patch: Patch, run: str, to: Target, *, title: str = "") -> Applied:
     """Apply a patch that `collect` made, to the working tree or to a new branch sale/RUN; an error undoes it.
 
-    `title` is the first line of the branch's commit; `saved`, the file that holds the diff, makes the command
-    that takes it back complete.
+    `title` is the first line of the branch's commit.
 
     Raises:
+        AppliedAlready: the files hold what the patch writes; nothing was changed.
         PatchRefused: files changed meanwhile, the path policy is broken, or the branch is there already.
+        RepositoryError: another process is applying a patch here.
     """
     if not patch.diff.strip():
         raise PatchRefused("the patch is empty: there is nothing to apply")
-    place = temporary_folder()
-    try:
-        store = repository.private(place)
+    with private_store(repository) as store, backup.locked(repository):
         if to == "branch":
             return _to_branch(repository, store, patch, run, title)
-        files = _to_working_tree(repository, store, patch.diff, run)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-    source = shlex.quote(str(saved)) if saved else "PATCH"
-    return Applied("worktree", files, f"git -C {shlex.quote(str(repository.top))} apply -R {source}")
+        return _to_working_tree(repository, store, patch.diff, run)
 
 
-def _to_working_tree(repository: Repository, store: ObjectFolder, diff: str, run: str) -> tuple[str, ...]:
+def _to_working_tree(repository: Repository, store: ObjectFolder, diff: str, run: str) -> Applied:
+    top = repository.top
+    note = " ".join(recover_locked(repository, store))
+    undo = f"sale apply --undo {run}"
+    digest = hashlib.sha256(encode(diff)).hexdigest()
+    latest = backup.newest(repository, run)
+    if latest and latest.diff == digest:
+        own = {item.path for item in latest.changed}
+        if all(on_disk(top, store, item.path, own) == item.after for item in latest.changed):
+            files = tuple(item.path for item in latest.changed)
+            if note:  # it was half done, and is finished now
+                return Applied("worktree", files, undo, note=note)
+            raise _there(files, run)
+    changed = _changed_on_disk(repository, store, diff, run)
+    made = {
+        "/".join(parts[:depth])
+        for item in changed
+        if item.before is None
+        for parts in (item.path.split("/"),)
+        for depth in range(1, len(parts))
+    }
+    new = (path for path in made if (top / path).is_symlink() or not (top / path).is_dir())
+    bits = {item.path: permissions(top, item) for item in changed}
+    carry_out(repository, store, Backup(run, tuple(changed), bits, tuple(sorted(new)), digest))
+    return Applied("worktree", tuple(item.path for item in changed), undo, note=note)
+
+
+def _changed_on_disk(repository: Repository, store: ObjectFolder, diff: str, run: str) -> list[Difference]:
+    """What the diff changes of the files as they are on the disk."""
     top = repository.top
     paths = _paths(store, diff)
     entries, contents = {}, {}
@@ -94,16 +110,19 @@ def _to_working_tree(repository: Repository, store: ObjectFolder, diff: str, run
             store.applied(now, diff, back=True)
         except PatchRefused:
             raise refused from None
-        raise AppliedAlready(
-            f"the patch is applied already: {', '.join(map(printable, paths))}",
-            f"to a branch: sale apply {run} --to branch",
-        ) from None
+        raise _there(paths, run) from None
     gone = {item.path for item in changed if item.after is None}
     for item in changed:
-        if item.before is None and not _free(top, item.path, gone):
-            raise _meanwhile(item.path)
-    _swap(top, store, changed)
-    return tuple(item.path for item in changed)
+        if item.before is None and not free(top, item.path, gone):
+            raise meanwhile(item.path)
+    return changed
+
+
+def _there(paths: Sequence[str], run: str) -> AppliedAlready:
+    return AppliedAlready(
+        f"the patch is applied already: {', '.join(map(printable, paths))}",
+        f"to a branch: sale apply {run} --to branch",
+    )
 
 
 def _paths(store: ObjectFolder, diff: str) -> list[str]:
@@ -128,7 +147,7 @@ def _changes(
         after = store.applied(tree, diff)
     except PatchRefused as error:
         raise PatchRefused(
-            "the patch does not apply any more: its files have changed since the run started", _AGAIN
+            "the patch does not apply any more: its files have changed since the run started", AGAIN
         ) from error
     changed = store.differences(tree, after)
     old = {found[1] for found in _INDEX_LINE.finditer(diff)}
@@ -145,16 +164,9 @@ def _changes(
                 item.after is None or item.after.id in new
             )
             if not expected:
-                raise _meanwhile(item.path)
+                raise meanwhile(item.path)
     check_twins([item.path for item in changed if item.before is None], store.entries(after))
     return changed
-
-
-_AGAIN = "put the changes aside (git stash), take it to a branch (--apply branch), or start a new run"
-
-
-def _meanwhile(path: str) -> PatchRefused:
-    return PatchRefused(f"{printable(path)} has changed since the run started; nothing was applied", _AGAIN)
 
 
 def _check_above(top: Path, path: str, paths: list[str]) -> None:
@@ -168,124 +180,7 @@ def _check_above(top: Path, path: str, paths: list[str]) -> None:
         if folder.is_symlink():
             raise PatchRefused(f"{printable(path)}: its folder is a symbolic link")
         if not folder.is_dir():
-            raise _meanwhile(above)
-
-
-def _free(top: Path, path: str, gone: set[str]) -> bool:
-    """Whether nothing is at a path, or only a folder that the patch empties."""
-    target = top / path
-    if not os.path.lexists(target):
-        return True
-    if target.is_symlink() or not target.is_dir():
-        return False
-    below = (file for file in target.rglob("*") if file.is_symlink() or not file.is_dir())
-    return all(str(file.relative_to(top)) in gone for file in below)
-
-
-def _swap(top: Path, store: ObjectFolder, changed: list[Difference]) -> None:
-    """Replace files by prepared ones; on any error or interrupt, everything is put back."""
-    staging = Path(mkdtemp(prefix=".sale-apply-", dir=top))
-    done: list[tuple[Difference, Path | None]] = []
-    made: list[Path] = []
-    try:
-        prepared = {
-            item.path: _prepare(staging / f"new-{n}", top, store, item) for n, item in enumerate(changed)
-        }
-        for item in changed:
-            found = content_on_disk(top, item.path)
-            if (Entry(found[0], store.name(found[1])) if found else None) != item.before:
-                raise _meanwhile(item.path)
-        # What goes comes first: a file may become a folder.
-        for number, item in enumerate(sorted(changed, key=lambda item: item.after is not None)):
-            target = top / item.path
-            kept = staging / f"old-{number}" if item.before else None
-            done.append((item, kept))
-            if kept and item.after is None:
-                target.rename(kept)
-                _drop_empty(top, target.parent)
-            else:
-                if kept:
-                    _keep(target, kept)
-                made += _folders(target.parent)
-                prepared[item.path].replace(target)
-        for item in changed:
-            found = content_on_disk(top, item.path)
-            if item.after and (found is None or store.name(found[1]) != item.after.id):
-                raise PatchRefused(
-                    f"{printable(item.path)} does not hold what was written; everything was put back"
-                )
-    except BaseException:
-        for item, kept in reversed(done):
-            # One file that cannot be put back must not keep the others from it.
-            with suppress(OSError):
-                _restore(top / item.path, kept, item.after is not None)
-        for folder in reversed(made):
-            with suppress(OSError):
-                folder.rmdir()
-        raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _prepare(place: Path, top: Path, store: ObjectFolder, item: Difference) -> Path:
-    """The new file, complete, beside the tree."""
-    if item.after is None:
-        return place
-    content = store.blob(item.after.id)
-    if item.after.mode == LINK:
-        place.symlink_to(content.decode("utf-8", "surrogateescape"))
-        return place
-    place.write_bytes(content)
-    target = top / item.path
-    plain = item.before is not None and item.before.mode != LINK
-    mode = target.stat().st_mode & 0o777 if plain else 0o666 & ~_umask()
-    place.chmod(mode | (mode & 0o444) >> 2 if item.after.mode == EXECUTABLE else mode & ~0o111)
-    return place
-
-
-def _umask() -> int:
-    current = os.umask(0o077)
-    os.umask(current)
-    return current
-
-
-def _keep(target: Path, kept: Path) -> None:
-    """A second name for the old file, so that it survives its replacement."""
-    if target.is_symlink():
-        kept.symlink_to(target.readlink())
-    else:
-        try:
-            os.link(target, kept)
-        except OSError:  # a file system without hard links
-            shutil.copy2(target, kept)
-
-
-def _restore(target: Path, kept: Path | None, written: bool) -> None:
-    if kept is None:
-        if written:
-            target.unlink(missing_ok=True)
-    elif os.path.lexists(kept):
-        if target.is_dir() and not target.is_symlink():
-            target.rmdir()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        kept.replace(target)
-
-
-def _folders(folder: Path) -> list[Path]:
-    """Make a folder and those above it; returns the new ones, outermost first."""
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for new in reversed(missing):
-        new.mkdir()
-    return missing[::-1]
-
-
-def _drop_empty(top: Path, folder: Path) -> None:
-    while folder != top and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
+            raise meanwhile(above)
 
 
 def _to_branch(repository: Repository, store: ObjectFolder, patch: Patch, run: str, title: str) -> Applied:
@@ -310,7 +205,7 @@ def _to_branch(repository: Repository, store: ObjectFolder, patch: Patch, run: s
     git.run("apply", "--cached", "--whitespace=nowarn", "-", feed=encode(diff), extra=extra)
     tree = git.text("write-tree", extra=extra)
     if tree != store.applied(f"{head}^{{tree}}", diff):
-        raise PatchRefused("the repository's configuration changes the patch while it is applied", _AGAIN)
+        raise PatchRefused("the repository's configuration changes the patch while it is applied", AGAIN)
     commit = git.run(
         "commit-tree",
         tree,

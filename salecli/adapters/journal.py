@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from salecli.adapters import points
 from salecli.adapters.owner import this_process
 from salecli.core import events
 from salecli.errors import EnvironmentFault, UsageError
@@ -18,6 +20,8 @@ from salecli.resources import data_folder
 
 JOURNAL = "journal.jsonl"
 ABOUT = "run.json"
+APPLIED = "applied"
+"""There where the run's patch, or a part of it, was applied."""
 _STREAMED = (events.PlanToken, events.WorkToken)
 """Events that come by the hundred: they wait for the next other event to be flushed."""
 
@@ -78,8 +82,11 @@ class Run:
             for number, line in enumerate(file, 1):
                 try:
                     record = json.loads(line)
-                    yield float(record.get("_at", 0.0)), events.from_dict(record)
-                except ValueError as error:
+                    if not isinstance(record, dict):
+                        raise ValueError("no event")
+                    at, event = record.get("_at", 0.0), events.from_dict(record)
+                    yield at if isinstance(at, float) else 0.0, event
+                except (ValueError, RecursionError) as error:
                     if not file.read(1):
                         return
                     raise UsageError(f"{self.folder / JOURNAL}, line {number}: {error}") from error
@@ -131,6 +138,7 @@ def recorded(run: Run, stream: Generator[events.Event, None, object]) -> events.
     """The same events, each written to the run's journal before it is handed on; closes both at the end."""
     with closing(stream), closing(Journal(run)) as journal:
         for event in stream:
+            points.passed(event)
             journal.write(event)
             yield event
 
@@ -150,6 +158,18 @@ def new_run(folder: Path | None = None) -> Run:
             f"no run folder can be made in {parent}: {error.strerror}",
             "set XDG_DATA_HOME to a writable folder",
         ) from error
+
+
+@contextmanager
+def fresh_run() -> Iterator[Run]:
+    """A new run; where it never comes to an event, its folder is removed again."""
+    run = new_run()
+    try:
+        yield run
+    except BaseException:
+        if not run.begun:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        raise
 
 
 def find_run(name: str, folder: Path | None = None) -> Run:

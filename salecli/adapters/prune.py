@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from salecli.adapters.journal import JOURNAL, Run, runs_folder
+from salecli.adapters.journal import APPLIED, JOURNAL, Run, runs_folder
 from salecli.adapters.owner import from_labels
 from salecli.errors import UsageError
 
@@ -19,7 +19,7 @@ def prune(keep: int, folder: Path | None = None, now: float | None = None) -> in
     """Delete runs beyond the newest `keep` (0 keeps all), and return how many.
 
     Those stay in which something happened within 30 days, whose process lives, or whose patch was applied:
-    its way back lies in its folder. Memory loses nothing.
+    it may be taken back yet. Memory loses nothing.
     """
     if not keep:
         return 0
@@ -32,7 +32,7 @@ def prune(keep: int, folder: Path | None = None, now: float | None = None) -> in
                     found.append((_touched(path), path))
     gone = 0
     for at, path in sorted(found, reverse=True)[keep:]:
-        if now - at > DAYS * 86_400 and not any(path.glob("patch*.diff")) and not _lives(Run(path)):
+        if now - at > DAYS * 86_400 and not (path / APPLIED).exists() and not _lives(Run(path)):
             shutil.rmtree(path, ignore_errors=True)
             gone += not path.exists()
     return gone

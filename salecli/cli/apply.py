@@ -13,6 +13,7 @@ EPILOG = """\b
 Examples:
   sale apply 7f3a
   sale apply 7f3a --to branch
+  sale apply --undo 7f3a
 """
 
 app = typer.Typer()
@@ -30,13 +31,26 @@ def apply(
     unsolved: Annotated[
         bool, typer.Option("--unsolved", help="Also a patch that did not pass the tests.")
     ] = False,
+    undo: Annotated[
+        bool,
+        typer.Option("--undo", help="Take it back: files that you changed since are left as they are."),
+    ] = False,
 ) -> None:
     """Apply the patch of a finished run to your repository, and say how to take it back."""
     from salecli.adapters.git import Repository
     from salecli.adapters.journal import find_run
-    from salecli.cli.applying import apply_run
+    from salecli.cli.applying import apply_run, undo_run
     from salecli.cli.output import Output
+    from salecli.cli.where import recovered
+    from salecli.errors import UsageError
 
-    found = find_run(run)
+    if undo and (flagged or unsolved or to != "worktree"):
+        raise UsageError("--undo goes with --repo alone", f"sale apply --undo {run}")
+    found, output = find_run(run), Output()
     repository = Repository(repo if repo is not None else Path(found.about["repository"]))
-    apply_run(found, repository, to, Output(), flagged=flagged, unsolved=unsolved)
+    for line in recovered(repository.top):
+        output.story(line)
+    if undo:
+        undo_run(found, repository, output)
+    else:
+        apply_run(found, repository, to, output, flagged=flagged, unsolved=unsolved)

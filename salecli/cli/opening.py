@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from salecli.cli.exits import Exit
-from salecli.cli.where import repository_root
+from salecli.cli.where import recovered, repository_root
 from salecli.errors import RepositoryError, UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def show(
     Raises:
         SaleError: a broken configuration, or no repository.
     """
+    told = recovered(folder)
     # Until the first frame nothing becomes garbage: looking for it costs a tenth of the start.
     gc.disable()
     from salecli.tui.app import SaleApp
@@ -80,7 +81,8 @@ def show(
     from salecli.tui.wiring import wiring
 
     look = load_look()
-    app = SaleApp(folder, wiring(folder, overrides or {}, look.auto), look=look, issue=issue, first=first)
+    wired = wiring(folder, overrides or {}, look.auto)
+    app = SaleApp(folder, wired, look=look, issue=issue, first=first, told=told)
     app.show_until_closed()
     return _ended(app)
 

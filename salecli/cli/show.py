@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,7 @@ def show(
     """Show a finished run: bids, marks, steps, verdict and patch."""
     import sys
 
+    from salecli.adapters.backup import applied
     from salecli.adapters.journal import find_run
     from salecli.cli.output import Output
     from salecli.cli.story import Story
@@ -60,6 +62,9 @@ def show(
     if diff:
         screen.story()
         output.exact(diff)
+    place = found.about.get("repository")
+    if place and applied(Path(place), found.id):
+        screen.story(f"undo: sale apply --undo {found.id}")
 
 
 def _text(screen: object, event: object) -> None:

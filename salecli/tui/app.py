@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -65,8 +65,9 @@ class SaleApp(Frame):
         look: Look | None = None,
         issue: Path | None = None,
         first: Callable[[], Played] | None = None,
+        told: Sequence[str] = (),
     ) -> None:
-        """`first` gives the run to show from the start; it is called in a thread."""
+        """`first` gives the run to show from the start; it is called in a thread. `told` is said at once."""
         look = look or Look()
         if first is not None:
             # Of this app alone, and before its stacks of screens are made.
@@ -77,7 +78,7 @@ class SaleApp(Frame):
         """The run on the screens."""
         self.signals = Signals()
         self.headline = Heading(self.folder.name)
-        self._first = first
+        self._first, self._told = first, told
         self._bridge: Bridge | None = None
         self._ticking: Timer | None = None
         self._screens: dict[str, Screen[None]] = {}
@@ -94,6 +95,8 @@ class SaleApp(Frame):
     def on_mount(self) -> None:
         self.call_after_refresh(gc.enable)
         self._ticking = self.set_interval(1 / RATE, self._tick, pause=True)
+        if self._told:
+            self.warn("\n".join(self._told))
         if self.signals.number:
             self.exit()
         elif self._first is not None:

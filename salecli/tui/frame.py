@@ -24,6 +24,10 @@ class Frame(App[None]):
         # Nothing is drawn yet: to tell the watchers would have all styles parsed once more.
         self.set_reactive(App.theme, themes.ANSI.name if plain else theme)
 
+    def warn(self, text: str) -> None:
+        """Say what the user should know before anything else."""
+        self.notify(clean(text), severity="warning", markup=False, timeout=60)
+
     def complain(self, error: SaleError) -> None:
         """Say what is wrong, and what to type."""
         text = clean(f"{error.message}\n{error.hint}".strip())

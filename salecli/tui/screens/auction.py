@@ -145,6 +145,8 @@ stops the run.
                 self.say(f"{agent} ({phase}): {why}", "warning")
             case happened.MarkReplaced(mark=mark, reason=why):
                 self.say(f"{mark.judge} could not mark {mark.agent}: {why}", "warning")
+            case happened.MemoryWarned(reason=why):
+                self.say(f"Memory: {why}", "warning")
             case happened.RunFailed(reason=why, hint=hint):
                 self.say(f"{why}\n{hint}".strip(), "error")
             case happened.Paused(at="winner"):

@@ -123,16 +123,19 @@ before it works. It works in a Docker sandbox; your files stay as they are until
         if not self.query(FileList):
             files, runs = FileList(id="files", markup=False), RunList(id="runs", markup=False)
             files.border_title, runs.border_title = "Files", "Earlier runs"
-            await self.query_one("#side").mount(files, runs)
             sell = Button("Sell the task", id="sell", compact=True, variant="primary")
-            await self.query_one("#body").mount(sell, StatusLine(id="status"))
+            for place, made in (("#side", (files, runs)), ("#body", (sell, StatusLine(id="status")))):
+                for there in self.query(place):
+                    if there.is_attached:  # else the app is on its way out
+                        await there.mount(*made)
         key = self.app.get_key_display(
             next(
                 (one.binding for one in self.active_bindings.values() if one.binding.id == "start.sell"),
                 Binding("f10", "sell"),
             )
         )
-        self.query_one("#sell", Button).label = Content(f"Sell the task ({key})")
+        for button in self.query("#sell").results(Button):  # none where the app was left meanwhile
+            button.label = Content(f"Sell the task ({key})")
         self._look()
         self._check()
 
