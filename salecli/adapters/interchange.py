@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salecli.adapters import overview, records
-from salecli.adapters.recall import keep_vector, packed, unpacked
+from salecli.adapters.recall import intact_vector, keep_vector, packed, unpacked
 from salecli.adapters.sqlitefile import reading, writing
 from salecli.core.values import Auction
 from salecli.errors import MemoryFault, UsageError
@@ -59,12 +59,14 @@ def exported(path: Path) -> Iterator[str | MemoryFault]:
                 "auction": records.plain(auction),
             }
             stored = db.execute(
-                "SELECT e.embedder, e.vector FROM texts AS t JOIN embeddings AS e ON e.text = t.id"
-                " WHERE t.hash = ? ORDER BY e.rowid DESC LIMIT 1",
+                "SELECT t.id, e.embedder, e.vector, e.checksum FROM texts AS t"
+                " JOIN embeddings AS e ON e.text = t.id WHERE t.hash = ? ORDER BY e.rowid DESC LIMIT 1",
                 [records.text_hash(auction.task.text)],
             ).fetchone()
-            if stored:
-                line["embedding"] = {"name": stored[0], "vector": base64.b64encode(stored[1]).decode()}
+            vector = intact_vector(*stored) if stored else None
+            if vector is not None:
+                coded = base64.b64encode(packed(vector)).decode()
+                line["embedding"] = {"name": stored[1], "vector": coded}
             yield records.to_json(line)
 
 

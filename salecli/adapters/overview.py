@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from salecli.adapters.recall import as_text, unit, unpacked, vector_of
+from salecli.adapters.recall import as_text, intact_vector, unit, vector_of
 from salecli.adapters.records import stored
 
 if TYPE_CHECKING:
@@ -121,8 +121,9 @@ def alike(
     known = vector_of(db, embedder.name, words)
     wanted = unit(embedder.embed(words)) if known is None else known
     texts, vectors = [], []
-    for text, blob in db.execute("SELECT text, vector FROM embeddings WHERE embedder = ?", [embedder.name]):
-        vector = unpacked(blob)
+    stored_vectors = "SELECT text, embedder, vector, checksum FROM embeddings WHERE embedder = ?"
+    for text, *row in db.execute(stored_vectors, [embedder.name]):
+        vector = intact_vector(text, *row)
         if vector is not None and len(vector) == len(wanted):
             texts.append(text)
             vectors.append(vector)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from salecli.adapters import checksums
 from salecli.adapters.records import text_hash
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Recall:
 
     def _add_rows(self, db: Database) -> list[tuple[int, Vector]]:
         new = db.execute(
-            "SELECT l.text, e.vector FROM"
+            "SELECT l.text, e.vector, e.checksum FROM"
             " (SELECT DISTINCT text FROM lessons"
             " WHERE pool_hash = ? AND prompts_hash = ? AND auction > ?) AS l"
             " LEFT JOIN embeddings AS e ON e.text = l.text AND e.embedder = ?",
@@ -78,10 +79,11 @@ class Recall:
         ).fetchall()
         vectors: list[tuple[int, Vector]] = []
         computed: list[tuple[int, Vector]] = []
-        for text, blob in new:
+        for text, blob, checksum in new:
             if text in self._rows:
                 continue
-            vector = unpacked(blob)
+            # A vector that is not as it was written is made anew.
+            vector = intact_vector(text, self._embedder.name, blob, checksum)
             length = self._matrix.shape[1] or (len(vectors[0][1]) if vectors else 0)
             if vector is None or (length and len(vector) != length):
                 words = db.execute("SELECT text FROM texts WHERE id = ?", [text]).fetchone()[0]
@@ -122,6 +124,12 @@ class Recall:
             self._auctions[agent] = np.zeros(len(self._matrix), np.int64)
         return self._auctions[agent]
 
+    def leave_out(self, auction: int, agent: str) -> None:
+        """Teach `agent` no more from this auction, until the file is read anew."""
+        with self._lock:
+            column = self._column(agent)
+            column[column == auction] = 0
+
     def teaches(self, agent: str) -> bool:
         """Whether any past task holds a lesson for this agent."""
         return agent in self._auctions
@@ -147,18 +155,26 @@ class Recall:
 def vector_of(db: Database, embedder: str, text: str) -> Vector | None:
     """The stored vector of a text that was seen before."""
     row = db.execute(
-        "SELECT e.vector FROM texts AS t JOIN embeddings AS e ON e.text = t.id"
+        "SELECT t.id, e.embedder, e.vector, e.checksum FROM texts AS t JOIN embeddings AS e ON e.text = t.id"
         " WHERE t.hash = ? AND e.embedder = ?",
         [text_hash(text), embedder],
     ).fetchone()
-    return unpacked(row[0]) if row else None
+    return intact_vector(*row) if row else None
+
+
+def intact_vector(text: int, embedder: str, blob: bytes | None, checksum: int | None) -> Vector | None:
+    """A stored vector; None where there is none, or its bytes are not those that were written."""
+    if not isinstance(blob, bytes) or checksum != checksums.of_vector(text, embedder, blob):
+        return None
+    return unpacked(blob)
 
 
 def keep_vector(db: Database, text: int, embedder: str, vector: Vector) -> None:
     """Store a text's vector inside the caller's transaction."""
+    blob = packed(vector)
     db.execute(
-        "INSERT OR REPLACE INTO embeddings (text, embedder, vector) VALUES (?, ?, ?)",
-        [text, embedder, packed(vector)],
+        "INSERT OR REPLACE INTO embeddings (text, embedder, vector, checksum) VALUES (?, ?, ?, ?)",
+        [text, embedder, blob, checksums.of_vector(text, embedder, blob)],
     )
 
 

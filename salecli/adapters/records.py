@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from salecli.adapters import checksums
 from salecli.adapters.lessons import lessons
 from salecli.core.values import Auction, Tests
 from salecli.errors import MemoryFault
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 Row = dict[str, Any]
+CHANGED = "its rows are not as they were written"
 
 
 @cache
@@ -50,8 +52,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def insert(db: Database, auction: Auction, created_at: str = "") -> int:
-    """Write an auction inside the caller's transaction; the id, also of one that is there already."""
+def insert(db: Database, auction: Auction, created_at: str = "", number: int | None = None) -> int:
+    """Write an auction inside the caller's transaction; the id, also of one that is there already.
+
+    `number` is the id it shall have; else the next one.
+    """
     data = plain(auction)
     text = text_id(db, auction.task.text)
     task = _task_id(db, data["task"], text)
@@ -64,6 +69,7 @@ def insert(db: Database, auction: Auction, created_at: str = "") -> int:
         db,
         "auctions",
         {
+            **({} if number is None else {"id": number}),
             **{name: data[name] for name in _PLAIN},
             "seed": str(auction.seed),
             "prices": to_json(data["prices"]),
@@ -86,6 +92,7 @@ def insert(db: Database, auction: Auction, created_at: str = "") -> int:
         _insert(db, "overrides", {**data["override"], "auction": number})
     _insert_works(db, auction, data, number)
     _insert_lessons(db, auction, number, text, bids)
+    checksums.seal(db, number)
     return number
 
 
@@ -93,7 +100,7 @@ def amend(db: Database, number: int, auction: Auction) -> None:
     """Put an auction's works, and what came of them, in place of those recorded; the caller's transaction.
 
     Raises:
-        MemoryFault: there is none with this id any more.
+        MemoryFault: there is none with this id any more, or its rows are not as they were written.
     """
     known = db.execute(
         "SELECT t.text FROM auctions AS a JOIN tasks AS t ON t.id = a.task WHERE a.id = ?", [number]
@@ -102,6 +109,8 @@ def amend(db: Database, number: int, auction: Auction) -> None:
         raise MemoryFault(
             f"auction {number} is no longer in memory", "it was deleted meanwhile: start a new run"
         )
+    if not checksums.intact(db, number):
+        raise damaged(number, CHANGED)
     db.execute("DELETE FROM lessons WHERE auction = ?", [number])
     db.execute("DELETE FROM verdicts WHERE work IN (SELECT id FROM works WHERE auction = ?)", [number])
     db.execute("DELETE FROM works WHERE auction = ?", [number])
@@ -109,6 +118,7 @@ def amend(db: Database, number: int, auction: Auction) -> None:
     _insert_works(db, auction, plain(auction), number)
     bids = {(row["agent"], bool(row["refined"])): row["id"] for row in _rows(db, "bids", "auction", number)}
     _insert_lessons(db, auction, number, known[0], bids)
+    checksums.seal(db, number)
     edited(db)
 
 
@@ -175,14 +185,16 @@ def load(db: Database, number: int) -> Auction:
 
     Raises:
         KeyError: there is none.
-        MemoryFault: its rows cannot be understood.
+        MemoryFault: its rows cannot be understood, or are not as they were written.
     """
     rows = _rows(db, "auctions", "id", number)
     if not rows:
         raise KeyError(number)
     try:
         auction: Auction = adapter().validate_python(_assembled(db, rows[0]))
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        if not checksums.intact(db, number):
+            raise damaged(number, CHANGED)
+    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
         raise damaged(number, str(error).splitlines()[0]) from error
     return auction
 
@@ -191,7 +203,7 @@ def damaged(number: int, why: str) -> MemoryFault:
     """The fault of one auction whose rows do not fit together."""
     return MemoryFault(
         f"auction {number} in memory is damaged: {why}",
-        "the others can be read; copy them with: sale memory export FILE",
+        "the others can be read; what can be saved of it comes back with: sale memory restore",
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from salecli.adapters import checksums
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
@@ -112,7 +114,14 @@ def _second(db: Database) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second)
+def _third(db: Database) -> None:
+    """Checksums of auctions, lessons and embeddings."""
+    for table in ("auctions", "lessons", "embeddings"):
+        db.table(table).add_column(checksums.COLUMN, int)
+    checksums.renew(db)
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second, _third)
 LATEST = len(MIGRATIONS)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from salecli.adapters import schema
+from salecli.adapters.locks import Place, locked
+from salecli.adapters.sqlitefaults import busy, damaged, elsewhere, faults
 from salecli.errors import MemoryFault
 
 if TYPE_CHECKING:
@@ -20,9 +23,12 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 """Seconds to wait for another process's write to end."""
+MAGIC = b"SQLite format 3\0"
 CHECKED = 16 << 20
 """Files up to this many bytes are checked page by page at the start; larger ones as they are read."""
-_GONE = re.compile("no such (table|column)|has no column named")
+_connections: Counter[tuple[int, int]] = Counter()
+"""This process's open connections by (device, inode) of the file."""
+_looking = threading.Lock()
 
 
 def prepare(path: Path, check: bool = True) -> MemoryFault | None:
@@ -35,6 +41,8 @@ def prepare(path: Path, check: bool = True) -> MemoryFault | None:
     """
     new = not os.path.lexists(path)
     if new:
+        if copy_of(path).exists():
+            raise damaged(path, "it is gone, and its copy is there")
         _create(path)
     _look(path)
     if check:
@@ -44,59 +52,91 @@ def prepare(path: Path, check: bool = True) -> MemoryFault | None:
         with reading(path):
             pass
     elif new or check:
-        with _faults(path):
-            _migrate(path)
+        _migrate(path)
     return fault
+
+
+def copy_of(path: Path) -> Path:
+    """Where the copy of a memory file stands, from which it is restored."""
+    return path.with_name(path.name + ".copy")
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[Database]:
     """One consistent view of the file, on a connection of its own."""
-    with _faults(path):
-        connection = _open_to_read(path)
-        try:
-            db = _wrapped(connection)
-            connection.execute("BEGIN")
-            _belongs(path, db)
-            if schema.version(db) != schema.LATEST:
-                raise MemoryFault(
-                    f"the memory file {path} is of an older version and may not be written",
-                    f"make it writable, and it is brought up to date: chmod u+w {shlex.quote(str(path))}",
-                )
-            yield db
-        finally:
-            connection.close()
+    with _connected(path, _open_to_read) as connection:
+        db = _wrapped(connection)
+        connection.execute("BEGIN")
+        _belongs(path, db)
+        if schema.version(db) != schema.LATEST:
+            raise MemoryFault(
+                f"the memory file {path} is of an older version and may not be written",
+                f"make it writable, and it is brought up to date: chmod u+w {shlex.quote(str(path))}",
+            )
+        yield db
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Database]:
     """One write transaction on a connection of its own: committed durably at the end, or undone."""
-    with _faults(path):
-        connection = _connect(path, "rw")
+    # Whoever waits is connected already: only the last connection to close has to fold the -wal in.
+    with _connected(path, _open_to_write) as connection, _turn(path):
+        db = _wrapped(connection)
+        # IMMEDIATE: a transaction that reads first and then writes fails at once where another wrote.
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            db = _wrapped(connection)
-            # IMMEDIATE: a transaction that reads first and then writes fails at once where another wrote.
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                _belongs(path, db)
-                schema.migrate(db)
-                yield db
-            except BaseException:
+            _belongs(path, db)
+            schema.migrate(db)
+            yield db
+        except BaseException:
+            # SQLite has undone it by itself where the disk is full.
+            with suppress(sqlite3.Error):
                 connection.rollback()
-                raise
-            connection.commit()
+            raise
+        connection.commit()
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    """One process writes at a time, the others wait for it."""
+    with locked(path, Place.WRITING, PATIENCE) as mine:
+        if not mine:
+            raise busy(path)
+        yield
+
+
+@contextmanager
+def _connected(path: Path, opened: Callable[[Path], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
+    """A connection to the file, which is not replaced meanwhile, and closed at the end."""
+    with faults(path), locked(path, Place.CONNECTED, PATIENCE, shared=True) as mine:
+        if not mine:
+            raise busy(path)
+        with _looking:
+            inode = _inode(path)
+            _connections[inode] += 1
+        try:
+            connection = opened(path)
+            try:
+                yield connection
+            finally:
+                connection.close()
         finally:
-            connection.close()
+            with _looking:
+                _connections[inode] -= 1
+                if not _connections[inode]:
+                    del _connections[inode]
 
 
 def _create(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Plans and issues are private; SQLite gives its side files the same permissions.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return  # another was first, and may be writing it
     except OSError as error:
         raise MemoryFault(
-            f"the memory file {path} cannot be created: {error.strerror}", _elsewhere()
+            f"the memory file {path} cannot be created: {error.strerror}", elsewhere()
         ) from error
 
 
@@ -108,22 +148,51 @@ def _look(path: Path) -> None:
                 f"the memory file {path} is a folder", f"name a file in it: --memory {path}/FILE"
             )
         if path.exists() and not path.is_file():
-            raise MemoryFault(f"the memory file {path} is not a regular file", _elsewhere())
-        with path.open("rb") as file:
-            magic = file.read(16)
+            raise MemoryFault(f"the memory file {path} is not a regular file", elsewhere())
+        magic = _magic(path)
+        if magic is None:
+            return
     except PermissionError as error:
         raise MemoryFault(
             f"the memory file {path} may not be read", f"chmod u+rw {shlex.quote(str(path))}"
         ) from error
     except OSError as error:
         raise MemoryFault(
-            f"the memory file {path} cannot be reached: {error.strerror}", _elsewhere()
+            f"the memory file {path} cannot be reached: {error.strerror}", elsewhere()
         ) from error
-    if magic and magic != b"SQLite format 3\0":
-        raise _damaged(path, "it is not an SQLite file")
+    if magic and magic != MAGIC:
+        raise damaged(path, "it is not an SQLite file")
     wal = path.with_name(path.name + "-wal")
     if not magic and wal.exists() and wal.stat().st_size:
-        raise _damaged(path, "it is empty, and what was written last stands in its -wal file")
+        raise damaged(path, "it is empty, and what was written last stands in its -wal file")
+    if not magic and copy_of(path).exists():
+        raise damaged(path, "it is empty, and its copy is not")
+
+
+def _magic(path: Path) -> bytes | None:
+    """The file's first bytes; None where this process has it open, and so found it good.
+
+    It may not be opened then: closing any descriptor of a file drops all locks that the process has on it
+    (POSIX), those of SQLite's connections in other threads too, and what they commit can be lost.
+    """
+    with _looking:
+        return None if _connections[_inode(path)] else head(path)
+
+
+def head(path: Path) -> bytes:
+    """The first bytes of a file that this process has no connection to."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC))
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise MemoryFault(
+            f"the memory file {path} cannot be reached: {error.strerror}", elsewhere()
+        ) from error
+    return status.st_dev, status.st_ino
 
 
 def _check(path: Path) -> None:
@@ -131,24 +200,20 @@ def _check(path: Path) -> None:
     size = path.stat().st_size
     if not size:
         return
-    with _faults(path):
-        connection = _open_to_read(path)
-        try:
-            db = _wrapped(connection)
-            _belongs(path, db)
-            if size <= CHECKED:
-                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if found != "ok":
-                    raise _damaged(path, found)
-        finally:
-            connection.close()
+    with _connected(path, _open_to_read) as connection:
+        connection.execute("BEGIN")  # one view: another process may be making its first tables
+        _belongs(path, _wrapped(connection))
+        if size <= CHECKED:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise damaged(path, found)
 
 
 def _belongs(path: Path, db: Database) -> None:
     application = db.execute("PRAGMA application_id").fetchone()[0]
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and application != schema.APPLICATION:
-        raise MemoryFault(f"{path} is an SQLite file of another program, not a memory file", _elsewhere())
+        raise MemoryFault(f"{path} is an SQLite file of another program, not a memory file", elsewhere())
     if schema.version(db) > schema.LATEST:
         raise MemoryFault(
             f"the memory file {path} was written by a newer sale: its schema is version "
@@ -158,22 +223,17 @@ def _belongs(path: Path, db: Database) -> None:
 
 
 def _migrate(path: Path) -> None:
-    connection = _connect(path, "rw")
-    try:
+    with _connected(path, _open_to_write) as connection:
         db = _wrapped(connection)
+        connection.execute("BEGIN")
         _belongs(path, db)
+        latest = schema.version(db) == schema.LATEST
+        connection.execute("COMMIT")
         _write_ahead(connection)
-        if schema.version(db) == schema.LATEST:
+        if latest:
             return
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            schema.migrate(db)  # looks at the version again: another process may have been first
-        except BaseException:
-            connection.rollback()
-            raise
-        connection.commit()
-    finally:
-        connection.close()
+    with writing(path):
+        pass  # brought up to date by whoever is first
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -208,6 +268,10 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    return _connect(path, "rw")
+
+
 def _open_to_read(path: Path) -> sqlite3.Connection:
     if _read_only(path) is None:
         return _connect(path, "rw")
@@ -237,58 +301,3 @@ def _read_only(path: Path) -> MemoryFault | None:
                 f"chmod u+w {shlex.quote(str(place))}, or name another file with --memory PATH",
             )
     return None
-
-
-def _elsewhere() -> str:
-    return "name another file with --memory PATH"
-
-
-def _damaged(path: Path, why: str) -> MemoryFault:
-    return MemoryFault(
-        f"the memory file {path} is damaged: {why}",
-        f"move it away, then a new one is begun: {move_away(path)}",
-    )
-
-
-def move_away(path: Path) -> str:
-    """The command that moves a memory file with its side files into a new folder beside it."""
-    folder = path.with_name(path.name + ".damaged")
-    number = 2
-    while folder.exists():
-        folder = path.with_name(f"{path.name}.damaged-{number}")
-        number += 1
-    # The side files must go along: a new file would replay the old one's.
-    files = [path] + [side for end in ("-wal", "-shm") if (side := path.with_name(path.name + end)).exists()]
-    quoted = " ".join(shlex.quote(str(file)) for file in files)
-    return f"mkdir {shlex.quote(str(folder))} && mv {quoted} {shlex.quote(str(folder))}"
-
-
-@contextmanager
-def _faults(path: Path) -> Iterator[None]:
-    """SQLite's expected errors as MemoryFaults; others are bugs and stay what they are."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise _damaged(path, "a text in it is not UTF-8") from error
-    except sqlite3.Error as error:
-        # Text that is not UTF-8 comes without a code.
-        name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
-        kind = name.removeprefix("SQLITE_").partition("_")[0]
-        # The version is the right one: where a table or column is missing, its definition was overwritten.
-        if kind in ("CORRUPT", "NOTADB", "FORMAT") or _GONE.search(str(error)):
-            raise _damaged(path, str(error)) from error
-        quoted = shlex.quote(str(path))
-        known = {
-            "READONLY": ("may not be written", f"chmod u+w {quoted}"),
-            "PERM": ("may not be used", _elsewhere()),
-            "CANTOPEN": ("cannot be opened", f"look at it with: ls -ld {quoted}"),
-            "BUSY": ("is being written by another process", "end that process, or try again later"),
-            "LOCKED": ("is being written by another process", "end that process, or try again later"),
-            "FULL": ("does not fit: the disk is full", f"make room: df -h {quoted}"),
-            "IOERR": ("cannot be read or written", f"look at the disk: df -h {quoted}"),
-            "TOOBIG": ("cannot take a text this large", "shorten the task"),
-        }
-        if kind not in known:
-            raise
-        what, hint = known[kind]
-        raise MemoryFault(f"the memory file {path} {what}: {error}", hint) from error

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from salecli.adapters import checksums
 from salecli.adapters.recall import packed, unit
 from salecli.adapters.records import now, text_hash, to_json
 from salecli.adapters.sqlite import SqliteMemory
@@ -133,6 +134,8 @@ def fill(path: Path, tasks: int) -> None:
                 number: _POOL if number <= tasks else "other" for number in range(start + 1, start + step + 1)
             }
             _auctions(db, range(start + 1, start + len(vectors) + 1), pools)
+    with writing(path) as db:
+        checksums.renew(db)
 
 
 def _texts(db: Database, number: int, vector: bytes) -> None:

@@ -23,6 +23,7 @@ Examples:
   sale memory list
   sale memory search --like "add a discount to the invoice"
   sale memory export memory.jsonl
+  sale memory check
 """
 
 app = typer.Typer(no_args_is_help=True, epilog=EPILOG)
@@ -190,9 +191,7 @@ def export(
     from salecli.core.words import plural
 
     output = _output(False)
-    path = memory_path(memory)
-    if not path.exists():
-        raise UsageError(f"there is no memory file {path}", "name one with --memory PATH")
+    path = _existing(memory)
     prepare(path)
     with _sink(target, path, force, output) as write:
         good, damaged = interchange.write_all(path, write)
@@ -241,6 +240,46 @@ def _number(db: Any, name: str) -> int:
     return number
 
 
+@app.command(epilog="\b\nExamples:\n  sale memory check\n  sale memory check --json\n")
+def check(json: Json = False, memory: MemoryFile = None) -> None:
+    """Check the whole memory file: pages, references, checksums, and its copy."""
+    from salecli.adapters.examine import examine
+    from salecli.adapters.restore import copied
+    from salecli.adapters.sqlitefile import prepare
+    from salecli.cli.remembered import tell_examined
+
+    output = _output(json)
+    path = _existing(memory)
+    prepare(path)
+    tell_examined(output, path, examine(path), copied(path))
+
+
+@app.command(epilog="\b\nExamples:\n  sale memory restore\n  sale memory restore --memory old.sqlite3\n")
+def restore(json: Json = False, memory: MemoryFile = None) -> None:
+    """Restore a damaged memory file from its copy and from what of it can be read.
+
+    The damaged file is set aside; nothing is overwritten. A sound file is left alone.
+    """
+    from salecli.adapters.restore import needed
+    from salecli.adapters.restore import restore as restored
+    from salecli.cli.remembered import tell_restored
+
+    output = _output(json)
+    path = _existing(memory)
+    why = needed(path)
+    done = restored(path, why) if why else None
+    tell_restored(output, path, done)
+
+
+def _existing(option: Path | None) -> Path:
+    from salecli.adapters.sqlitefile import copy_of
+
+    path = memory_path(option)
+    if not os.path.lexists(path) and not copy_of(path).exists():
+        raise UsageError(f"there is no memory file {path}", "name one with --memory PATH")
+    return path
+
+
 def _output(json: bool) -> Output:
     from salecli.cli.output import Output
 
@@ -250,10 +289,10 @@ def _output(json: bool) -> Output:
 @contextmanager
 def _opened(option: Path | None, output: Output) -> Iterator[Any]:
     """A consistent view of the memory file; None, with a word about it, where there is none yet."""
-    from salecli.adapters.sqlitefile import prepare, reading
+    from salecli.adapters.sqlitefile import copy_of, prepare, reading
 
     path = memory_path(option)
-    if not os.path.lexists(path):
+    if not os.path.lexists(path) and not copy_of(path).exists():
         output.story(f"nothing is remembered yet: there is no file {path}")
         yield None
         return

@@ -7,11 +7,15 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from salecli.adapters.examine import Examined
 from salecli.adapters.overview import Remembered, Sums
+from salecli.adapters.restore import Copy, Restored
+from salecli.adapters.sqlitefaults import restoring
 from salecli.cli.output import Output
 from salecli.core.text import clean, indented
 from salecli.core.values import Auction, Bid, Work
 from salecli.core.words import counted, money, plural, shortened
+from salecli.errors import MemoryFault
 
 
 def tell_lines(output: Output, found: Sequence[Remembered]) -> None:
@@ -77,6 +81,47 @@ def tell_sums(output: Output, path: Path, sums: Sums) -> None:
     columns = [[row[place] for row in rows] for place in range(1, len(headers))]
     rows.append(["all", *(sum(int(str(cell)) for cell in column) for column in columns)])
     output.table(headers, rows, right=headers[1:])
+
+
+def tell_examined(output: Output, path: Path, found: Examined, copy: Copy | None) -> None:
+    """What a full check found.
+
+    Raises:
+        MemoryFault: the file is not sound.
+    """
+    if output.lines:
+        output.record(
+            {"path": str(path), "sound": found.sound, **asdict(found), "copy": copy and asdict(copy)}
+        )
+    else:
+        output.result(f"{path}: {plural(found.auctions, 'auction')}, {path.stat().st_size / 1e6:.1f} MB")
+        for problem in found.pages:
+            output.result(f"pages: {problem}")
+        if found.changed:
+            numbers = ", ".join(map(str, found.changed))
+            output.result(f"not as they were written, and left out of learning: {numbers}")
+        if found.vectors:
+            output.result(f"{plural(found.vectors, 'vector')} to be made anew when needed")
+        if copy is None:
+            output.result("no copy yet: the next record makes one")
+        else:
+            output.result(
+                f"copy of {_when(copy.made_at)} with {plural(copy.auctions, 'auction')}: {copy.path}"
+            )
+    if not found.sound:
+        raise MemoryFault(f"the memory file {path} is damaged", restoring(path))
+    if not output.lines:
+        output.result("sound: pages, references and checksums")
+
+
+def tell_restored(output: Output, path: Path, done: Restored | None) -> None:
+    """What a restore brought back; None says that there was nothing to do."""
+    if output.lines:
+        output.record({"path": str(path), "restored": done and asdict(done)})
+    elif done is None:
+        output.result(f"{path} is sound: nothing to restore")
+    else:
+        output.result(done.message)
 
 
 def tell_auction(output: Output, number: int, created: str, auction: Auction) -> None:

@@ -14,7 +14,7 @@ import pytest
 from salecli.adapters import interchange
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.core.values import Task
-from salecli.errors import MemoryFault
+from salecli.errors import MemoryDamaged, MemoryFault
 from tests.adapters.auctions import WordCounter, auction
 
 QUESTION = Task("q", "q", "sum a list")
@@ -30,19 +30,23 @@ def filled(tmp_path: Path) -> Path:
     memory = opened(path)
     for number in range(9):
         memory.record(auction(run=f"r{number}", text=f"sum number {number}"))
-    assert sorted(tmp_path.iterdir()) == [path]  # the last connection folds the side files in
+    # The last connection folds the side files in. The copy has a test of its own.
+    path.with_name(path.name + ".copy").unlink()
+    assert sorted(one.name for one in tmp_path.iterdir()) == [path.name, f"{path.name}-lock"]
     return path
 
 
-def assert_moved_away(fault: MemoryFault, path: Path) -> None:
-    """What the hint says to type moves the file away as it was, and a new one can be begun."""
+def assert_set_aside(fault: MemoryFault, path: Path) -> str:
+    """What the hint says to type keeps the file as it was and gives a memory that works; what it said."""
     before = path.read_bytes()
-    command = fault.hint.partition(": ")[2]
-    subprocess.run(command, shell=True, check=True)
-    assert not path.exists()
-    (moved,) = path.parent.glob(f"{path.name}.damaged*/{path.name}")
-    assert moved.read_bytes() == before
-    assert opened(path).size() == 0
+    command = fault.hint
+    assert command == f"sale memory restore --memory {shlex.quote(str(path))}"
+    programs = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, shell=True, check=True, env=programs, capture_output=True, text=True)
+    (kept,) = path.parent.glob(f"{path.name}.damaged*/{path.name}")
+    assert kept.read_bytes() == before
+    opened(path).record(auction(run="after", text="date of a file"))
+    return done.stdout
 
 
 @pytest.mark.parametrize("content", [b"hello", b"x" * 5000, b"SQLite format 3\0" + b"\xff" * 5000])
@@ -52,7 +56,7 @@ def test_garbage_is_named_and_never_overwritten(tmp_path: Path, content: bytes) 
     with pytest.raises(MemoryFault, match="is damaged") as caught:
         opened(path)
     assert path.read_bytes() == content
-    assert_moved_away(caught.value, path)
+    assert_set_aside(caught.value, path)
 
 
 def test_a_truncated_file_is_named(filled: Path) -> None:
@@ -60,7 +64,7 @@ def test_a_truncated_file_is_named(filled: Path) -> None:
         file.truncate(filled.stat().st_size * 2 // 3)
     with pytest.raises(MemoryFault, match="is damaged") as caught:
         opened(filled)
-    assert_moved_away(caught.value, filled)
+    assert_set_aside(caught.value, filled)
 
 
 def test_overwritten_pages_are_named(filled: Path) -> None:
@@ -70,18 +74,19 @@ def test_overwritten_pages_are_named(filled: Path) -> None:
             file.write(b"\xa5" * 512)
     with pytest.raises(MemoryFault, match="is damaged") as caught:
         opened(filled)
-    assert_moved_away(caught.value, filled)
+    assert_set_aside(caught.value, filled)
 
 
-def test_the_command_to_move_takes_the_side_files_and_a_free_name(filled: Path) -> None:
-    shutil.copy(filled, filled.with_name(filled.name + "-wal"))
+def test_what_is_set_aside_takes_a_free_name_and_the_side_files(filled: Path) -> None:
+    wal = filled.with_name(filled.name + "-wal")
+    shutil.copy(filled, wal)
     filled.with_name(filled.name + ".damaged").mkdir()
     filled.write_bytes(b"no database at all")
-    with pytest.raises(MemoryFault) as caught:
+    with pytest.raises(MemoryDamaged) as caught:
         opened(filled)
-    subprocess.run(caught.value.hint.partition(": ")[2], shell=True, check=True)
+    assert_set_aside(caught.value, filled)
     folder = filled.with_name(filled.name + ".damaged-2")
-    assert {one.name for one in folder.iterdir()} == {filled.name, filled.name + "-wal"}
+    assert {one.name for one in folder.iterdir()} == {filled.name, wal.name}
 
 
 def test_damage_that_appears_later_is_a_fault_too(filled: Path) -> None:
@@ -173,7 +178,7 @@ import sys
 from pathlib import Path
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.core.values import Task
-from salecli.errors import MemoryFault
+from salecli.errors import MemoryDamaged, MemoryFault
 from tests.adapters.auctions import WordCounter, auction
 try:
     memory = SqliteMemory(Path(sys.argv[1]), WordCounter(), "pool", "prompts")
@@ -238,7 +243,7 @@ def test_a_lock_that_never_ends_is_a_fault(filled: Path, monkeypatch: pytest.Mon
     other = sqlite3.connect(filled, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        with pytest.raises(MemoryFault, match="being written by another process"):
+        with pytest.raises(MemoryFault, match="is being written by"):
             memory.record(auction(run="waits"))
         assert memory.size() == 9  # readers do not wait for writers
     finally:

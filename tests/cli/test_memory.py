@@ -173,7 +173,8 @@ def test_export_and_import_bring_all_of_it(sale: Sale, tmp_path: Path) -> None:
     assert sale("import", str(target), memory=other).out == "3 auctions added, 0 there already\n"
     assert sale("import", str(target), "--json", memory=other).out == '{"added":0,"known":3}\n'
     assert sale("export", "-", memory=other).out == target.read_text()
-    assert {one.name for one in tmp_path.iterdir()} == {"memory.sqlite3", "out.jsonl", "other"}
+    left = {"memory.sqlite3", "memory.sqlite3-lock", "memory.sqlite3.copy", "out.jsonl", "other"}
+    assert {one.name for one in tmp_path.iterdir()} == left
 
 
 def test_export_replaces_nothing_unasked(sale: Sale, file: Path, tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_a_damaged_file_is_a_message(sale: Sale, tmp_path: Path, command: list[s
     said = sale(*command, memory=path)
     assert (said.code, said.out) == (2, "")
     assert "is damaged" in said.err
-    assert f"mv {path} {path}.damaged" in said.err
+    assert f"sale memory restore --memory {path}\n" in said.err
     assert path.read_bytes() == b"not a database" * 100
 
 
@@ -282,7 +283,9 @@ def test_delete_asks_on_a_terminal(sale: Sale, file: Path, typed: str, code: int
     assert left(sale) == stay
 
 
-@pytest.mark.parametrize("command", ["", "list", "show", "search", "delete", "stats", "export", "import"])
+@pytest.mark.parametrize(
+    "command", ["", "list", "show", "search", "delete", "stats", "export", "import", "check", "restore"]
+)
 def test_every_help_has_an_example(sale: Sale, command: str) -> None:
     said = sale(*([command] if command else []), "--help", memory=None)
     assert said.code == 0
