@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _SPACE = 2 << 30
 """Bytes that runs, memory and the sandbox image want to find free."""
-_OLD_DOCKER = 25
-"""Below this version the engine's default seccomp profile lets vsock and io_uring through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def findings(root: Path | None, pool: str | None = None) -> Iterator[Finding]:
     if settings is None:
         return
     yield from _each("pool", lambda: _models(settings, load=True))
-    yield from _docker(settings, patience=20)
+    yield from _docker(settings, patience=10)
     yield _guarded("memory", lambda: _memory(settings))
     yield _embedder()
     yield _space(settings)
@@ -219,19 +217,20 @@ def _docker(settings: Settings, patience: float) -> Iterator[Finding]:
 
 
 def _engine(version: str) -> Finding:
-    major = version.partition(".")[0]
+    from salecli.adapters.engine import is_old
+
     found = f"engine {version} answers"
-    if major.isdigit() and int(major) < _OLD_DOCKER:
+    if is_old(version):
         found += "; before 25 sandboxes can reach vsock and io_uring"
     return Finding("docker", found, short="Docker " + ".".join(version.split(".")[:2]))
 
 
 def _memory(settings: Settings) -> Finding:
     from salecli.adapters.sqlite import remembered
-    from salecli.adapters.sqlitefile import prepare
+    from salecli.adapters.sqlitefile import copy_of, prepare
 
     path = settings.memory.path
-    if not path.exists():
+    if not path.exists() and not copy_of(path).exists():
         return _first_memory(path)
     fault = prepare(path)
     if fault is not None:

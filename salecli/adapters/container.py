@@ -8,20 +8,21 @@
 
 from __future__ import annotations
 
+import mmap
 import re
-import selectors
 import socket
-import ssl
-import struct
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from salecli.adapters.engine import gone, remove, speaking
+from salecli.adapters.engine import LAST_PATIENCE, LOG, gone, remove, speaking
+from salecli.adapters.exchange import How, Sink, close, exchange, plain, shut
 from salecli.adapters.owner import this_process
-from salecli.errors import SandboxError
+from salecli.adapters.points import reached
+from salecli.core.text import clean
+from salecli.errors import DockerGone, SandboxError
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -29,9 +30,14 @@ if TYPE_CHECKING:
 WORKER, KEEPER = "1000:1000", "65534:65534"
 TREE = "/work"
 _MEMORY_EVENTS = "cat /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events 2>/dev/null"
+_SHARED = 64 << 20
+"""Bytes of /dev/shm and of System V's segments, each."""
+_PATIENCE = 60.0
+"""Seconds for which a sweep is tried again: a fork bomb leaves it little time on the cores."""
 _SWEEP = "kill -9 -1 2>/dev/null; exit 0"
-# Nothing runs before we hold the stream: what an exec says too early is lost.
-_AFTER_US = 'read -r _ && eval "$0"'
+# Nothing runs before we hold the stream: what an exec says too early is lost. The first byte, which is
+# exchange's BEGUN, tells a command that ran from one that the engine could not start.
+_AFTER_US = """read -r _ && printf '\\006' >&2 && eval "$0" """
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class SandboxLimits:
     scratch: int = 256 << 20
     """Bytes of /tmp; at most an eighth of the memory."""
     files: int = 200_000
-    """Files of the tree's tmpfs, a quarter of that for /tmp; 100,000 small ones take 516 MB."""
+    """Files of the tree's tmpfs, a quarter of that for /tmp; fewer where the memory is less than 2 GiB."""
     file_bytes: int = 512 << 20
     """Bytes of one file."""
     lifetime: int = 6 * 3600
@@ -65,9 +71,6 @@ class Ended:
 
     how: Literal["exit", "deadline", "flood"]
     code: int
-
-
-Sink = Callable[[bytes], None]
 
 
 class Container:
@@ -86,12 +89,13 @@ class Container:
         self._killed = 0
         self._current: socket.socket | None = None
         try:
-            with speaking("create a sandbox"):
+            with self._asking("create a sandbox"):
                 made = client.containers.create(image, **_options(client, run, limits))
                 self.id = made.id or ""
                 # Attached before the start: from here on the container lives as long as this process.
                 self._keeper = client.api.attach_socket(self.id, params={"stdin": 1, "stream": 1})
                 made.start()
+            reached("create")
         except BaseException:
             self.remove()
             raise
@@ -116,8 +120,8 @@ class Container:
         Raises:
             SandboxError: the container or the engine went away.
         """
-        with speaking("run a command"):
-            how, made = self._exec(
+        with self._asking("run a command"):
+            how, instead, made = self._exec(
                 ["/bin/sh", "-c", _AFTER_US, command, *arguments],
                 feed,
                 out,
@@ -128,8 +132,23 @@ class Container:
             )
             if how != "end":
                 self.sweep()
-                return Ended(how, 124 if how == "deadline" else 137)
-            return Ended("exit", self._exit_code(made))
+            code = self._exit_code(made) if how == "end" else 124 if how == "deadline" else 137
+        if instead is not None:
+            said = clean(instead.decode("utf-8", "replace"), newlines=False).strip()[:300]
+            raise SandboxError(
+                f"the Docker engine could not start a command in the sandbox ({said or how})", LOG
+            )
+        return Ended("exit" if how == "end" else how, code)
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Speak to the engine; once it does not answer, it is not waited for long any more."""
+        try:
+            with speaking(what):
+                yield
+        except DockerGone:
+            self.client.api.timeout = LAST_PATIENCE
+            raise
 
     def _exec(
         self,
@@ -140,17 +159,17 @@ class Container:
         seconds: float,
         flood: int,
         environment: dict[str, str],
-    ) -> tuple[Literal["end", "deadline", "flood"], str]:
+    ) -> tuple[How, bytes | None, str]:
         made = self.client.api.exec_create(
             self.id, command, stdin=True, user=WORKER, workdir=TREE, environment=environment
         )["Id"]
         stream = self.client.api.exec_start(made, socket=True)
-        self._current = _plain(stream)
+        self._current = plain(stream)
         try:
-            return _exchange(self._current, feed, out, err, seconds, flood), made
+            return *exchange(self._current, feed, out, err, seconds, flood), made
         finally:
             # Shut before anything else: with unread output in it, removing the container takes 20 s.
-            _close(stream)
+            close(stream)
             self._current = None
 
     def _exit_code(self, made: str) -> int:
@@ -168,13 +187,9 @@ class Container:
             raise gone("run a command")
         code = int(seen["ExitCode"])
         if code >= 128:
-            # A command may have been killed by itself or together with the container: ask the container.
-            self.alive()
+            # A command may have been killed by itself, with parts of it still there, or with the container.
+            self.sweep()
         return code
-
-    def alive(self) -> None:
-        """Raise SandboxError unless the container still runs commands."""
-        self._direct("exit 0", "see whether the sandbox lives")
 
     def sweep(self) -> None:
         """End every process of the sandbox's user.
@@ -182,19 +197,22 @@ class Container:
         Raises:
             SandboxError: the container cannot be cleared; it is removed then.
         """
-        for pause in (0.0, 0.1, 0.3, 1.0, 2.0):
-            time.sleep(pause)
+        until, pause = time.monotonic() + _PATIENCE, 0.05
+        while True:
             try:
                 self._direct(_SWEEP, "end a command")
                 return
-            except SandboxError as error:
-                failed = error
-                with speaking("end a command"):
+            except DockerGone:
+                raise
+            except SandboxError:
+                # Where every process that it may have is taken, a new one has to wait for its turn.
+                with self._asking("end a command"):
                     state = self.client.api.inspect_container(self.id)["State"]
-                if state["Paused"] or not state["Running"]:
-                    break
-        self.remove()
-        raise failed
+                if state["Paused"] or not state["Running"] or time.monotonic() > until:
+                    self.remove()
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
 
     def out_of_memory(self) -> bool:
         """Whether the kernel ended a process for want of memory since this was last asked."""
@@ -210,16 +228,16 @@ class Container:
     def _direct(self, command: str, what: str) -> bytes:
         """Output of a short command of our own that starts no process of its own where it can be helped."""
         said = bytearray()
-        with speaking(what):
-            how, made = self._exec(
+        with self._asking(what):
+            how, instead, made = self._exec(
                 ["/bin/sh", "-c", _AFTER_US, command], (), said.extend, said.extend, 15, 1 << 16, {}
             )
             code = self.client.api.exec_inspect(made)["ExitCode"] if how == "end" else None
         # Neither `exit` nor `kill` fails by itself: it could not be started, or died with its container.
-        if code is None or code >= 126:
+        if instead is not None or code is None or code >= 126:
             if self._stays():
                 raise SandboxError(
-                    "the sandbox cannot run commands any more: its memory or processes are used up"
+                    "the sandbox cannot run commands any more: its memory or processes are used up", LOG
                 )
             raise gone(what)
         return bytes(said)
@@ -228,7 +246,7 @@ class Container:
         """Whether the container runs, and does not just come to its end: then it takes no commands either."""
         until = time.monotonic() + 1.0
         while True:
-            with speaking("look at the container"):
+            with self._asking("look at the container"):
                 running = bool(self.client.api.inspect_container(self.id)["State"]["Running"])
             if not running or time.monotonic() >= until:
                 return running
@@ -237,13 +255,17 @@ class Container:
     def remove(self) -> None:
         """End and remove the container; safe to call twice, and when it has gone already."""
         if self._current is not None:
-            _shut(self._current)
+            shut(self._current)
         name, self.id = self.id, ""
         if name:
             remove(self.client, name)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Hold the container no longer: it ends and goes, as it does when this process dies."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            _close(keeper)
+            close(keeper)
 
 
 def _options(client: DockerClient, run: str, limits: SandboxLimits) -> dict[str, Any]:
@@ -251,8 +273,11 @@ def _options(client: DockerClient, run: str, limits: SandboxLimits) -> dict[str,
 
     info = client.info()
     owner = "nosuid,nodev,uid=1000,gid=1000,mode=0755"
-    tree = f"size={min(limits.tree, limits.memory // 2)},nr_inodes={limits.files}"
-    scratch = f"size={min(limits.scratch, limits.memory // 8)},nr_inodes={limits.files // 4}"
+    # Files in memory, full to the brim, leave a tenth of it to whatever comes next: nothing could sweep them.
+    files = min(limits.files, limits.memory // 10_240)
+    shared = min(_SHARED, limits.memory // 16)
+    tree = f"size={min(limits.tree, limits.memory // 2)},nr_inodes={files}"
+    scratch = f"size={min(limits.scratch, limits.memory // 8)},nr_inodes={files // 4}"
     options: dict[str, Any] = {
         # `cat` ends when our end of its standard input closes, `timeout` in any case.
         "command": ["timeout", "-s", "KILL", str(limits.lifetime), "cat"],
@@ -266,7 +291,8 @@ def _options(client: DockerClient, run: str, limits: SandboxLimits) -> dict[str,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "ipc_mode": "private",
-        "shm_size": "64m",
+        # Shared segments outlive the processes that made them.
+        "sysctls": {"kernel.shmall": str(shared // mmap.PAGESIZE), "kernel.shmmni": "256"},
         "pids_limit": limits.pids,
         "mem_limit": limits.memory,
         "memswap_limit": limits.memory,
@@ -275,6 +301,8 @@ def _options(client: DockerClient, run: str, limits: SandboxLimits) -> dict[str,
         "tmpfs": {
             TREE: f"rw,exec,{tree},{owner}",
             "/tmp": f"rw,exec,{scratch},{owner}",
+            # In place of the engine's own, which knows no bound of its files.
+            "/dev/shm": f"rw,noexec,nosuid,nodev,mode=1777,size={shared},nr_inodes={files // 4}",
         },
         "ulimits": [
             Ulimit(name="nofile", soft=4096, hard=4096),
@@ -303,98 +331,3 @@ def _options(client: DockerClient, run: str, limits: SandboxLimits) -> dict[str,
     if "runsc" in (info.get("Runtimes") or {}):
         options["runtime"] = "runsc"
     return options
-
-
-def _plain(stream: Any) -> socket.socket:
-    """The socket below what docker-py returns."""
-    return getattr(stream, "_sock", stream)  # type: ignore[no-any-return]
-
-
-def _shut(link: socket.socket) -> None:
-    with suppress(OSError):
-        link.shutdown(socket.SHUT_RDWR)
-
-
-def _close(stream: Any) -> None:
-    """End a stream for good: docker-py's own `close` leaves the socket open until it is collected."""
-    link = _plain(stream)
-    _shut(link)
-    response = getattr(stream, "_response", None)
-    for part in (link, response, stream):
-        # The response and the stream share a file, so the second of them finds it closed.
-        with suppress(OSError, ValueError):
-            if part is not None:
-                part.close()
-
-
-def _exchange(
-    link: socket.socket, feed: Iterable[bytes], out: Sink, err: Sink, seconds: float, flood: int
-) -> Literal["end", "deadline", "flood"]:
-    """Feed an exec's input and pass on its output until it ends, or until the deadline."""
-    until = time.monotonic() + seconds
-    frames = _Frames(out, err)
-    link.setblocking(False)
-    pieces = iter(feed)
-    pending = memoryview(b"\n")  # the line that the command waits for
-    with selectors.DefaultSelector() as ready:
-        ready.register(link, selectors.EVENT_READ | selectors.EVENT_WRITE)
-        while True:
-            left = until - time.monotonic()
-            if left <= 0:
-                return "deadline"
-            happened = ready.select(left)
-            if not happened:
-                continue
-            events = happened[0][1]
-            with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                if events & selectors.EVENT_READ:
-                    while True:
-                        data = link.recv(1 << 18)
-                        if not data:
-                            return "end"
-                        frames.take(data)
-                        if frames.passed > flood:
-                            return "flood"
-                        # What TLS has decrypted already, no selector sees.
-                        if not isinstance(link, ssl.SSLSocket) or not link.pending():
-                            break
-                    continue
-            with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                if events & selectors.EVENT_WRITE:
-                    try:
-                        if not pending:
-                            pending = memoryview(next(pieces))
-                        pending = pending[link.send(pending) :]
-                    except (StopIteration, BrokenPipeError, ConnectionResetError):
-                        # All fed, or the command does not want more: only listen from here on.
-                        ready.modify(link, selectors.EVENT_READ)
-
-
-class _Frames:
-    """Takes Docker's stream apart: 8 bytes of head (1 out, 2 err; length), then the payload."""
-
-    def __init__(self, out: Sink, err: Sink) -> None:
-        self.passed = 0
-        self._sinks = {1: out, 2: err}
-        self._head = b""
-        self._left = 0
-        self._sink: Sink = out
-
-    def take(self, data: bytes) -> None:
-        at = 0
-        while at < len(data):
-            if not self._left:
-                need = 8 - len(self._head)
-                self._head += data[at : at + need]
-                at += need
-                if len(self._head) < 8:
-                    return
-                stream, self._left = struct.unpack(">BxxxL", self._head)
-                self._sink = self._sinks.get(stream, self._sinks[1])
-                self._head = b""
-                continue
-            piece = data[at : at + self._left]
-            at += len(piece)
-            self._left -= len(piece)
-            self.passed += len(piece)
-            self._sink(piece)

@@ -16,6 +16,7 @@ from salecli.adapters.container import Container, SandboxLimits
 from salecli.adapters.engine import connect, reap
 from salecli.adapters.git import Snapshot
 from salecli.adapters.image import IMAGE, pinned
+from salecli.adapters.points import reached
 from salecli.adapters.testing import MAX_REPORT, Outcome
 from salecli.core.values import Completed, Patch, Tests
 from salecli.errors import PatchRefused, RepositoryError, SaleError, SandboxError
@@ -103,6 +104,7 @@ class DockerSandbox:
         self._put(files)
 
     def _put(self, files: Path) -> None:
+        reached("copy-in")
         with files.open("rb") as opened:
             said = Output(4096)
             size = files.stat().st_size
@@ -165,6 +167,7 @@ class DockerSandbox:
     def _command(
         self, command: str, report: str = "", environment: dict[str, str] | None = None
     ) -> tuple[Completed, bytes]:
+        reached("run")
         data = command.encode("utf-8", "surrogateescape")
         long = len(data) > _MAX_WORD
         output, written = Output(self._container.limits.output), bytearray()
@@ -186,7 +189,8 @@ class DockerSandbox:
             # The shell around the command was ended as well: no report, and nobody swept after it.
             if ended.how == "exit":
                 self._container.sweep()
-            starved, found = ended.how == "exit" and self._container.out_of_memory(), b""
+            # Asked in any case: or else the next command would be held to have run out of memory.
+            starved, found = self._container.out_of_memory(), b""
         return Completed(ended.code, text, ended.how == "deadline", output.cut, starved), found
 
     def collect(self) -> Patch:
@@ -202,6 +206,7 @@ class DockerSandbox:
             def archived(data: bytes) -> None:
                 archive.write(data)
 
+            reached("copy-out")
             ended = self._container.execute(_COLLECT, out=archived, err=said.add, flood=limits.bytes)
             if ended.how == "flood":
                 raise PatchRefused(f"the changed tree holds more than {limits.bytes >> 20} MiB")
@@ -210,10 +215,16 @@ class DockerSandbox:
                     f"the changed tree could not be read: {said.text.strip()[:300] or ended.how}"
                 )
             archive.seek(0)
+            reached("diff")
             found = read_archive(_pieces(archive), limits)
             return changes.patch_of(
                 snapshot.store, snapshot.tree, snapshot.entries, found, self._workspace.decides
             )
+
+    @property
+    def container(self) -> Container:
+        """The container that it is."""
+        return self._container
 
     def close(self) -> None:
         """End and remove the sandbox; safe to call twice."""
@@ -295,6 +306,7 @@ class DockerWorkspace:
             PatchRefused: a patch on another base, one that does not apply, or that breaks the path policy.
             SandboxError: the container or the engine went away.
         """
+        reached("verify")
         store, base = self.snapshot.store, self.snapshot.tree
         if patch.base != base:
             raise PatchRefused("the patch was made from another state of the repository", "start a new run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -10,13 +11,21 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from salecli.adapters.owner import from_labels
-from salecli.errors import SandboxError
+from salecli.core.words import plural
+from salecli.errors import DockerGone, SandboxError
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 
-def connect(timeout: float = 60) -> DockerClient:
+RESTART = "sudo systemctl restart docker"
+LOG = "sudo journalctl -u docker -n 20"
+"""Where an engine that systemd runs says why it could not do something."""
+PATIENCE, LAST_PATIENCE = 60.0, 5.0
+"""Seconds to wait for an answer of the engine, and once it has failed to give one."""
+
+
+def connect(timeout: float = PATIENCE) -> DockerClient:
     """A client of the engine that DOCKER_HOST names, else of the local one.
 
     Raises:
@@ -40,6 +49,8 @@ def connect(timeout: float = 60) -> DockerClient:
         )
     host = os.environ.get("DOCKER_HOST", "")
     where = f" at DOCKER_HOST={host}" if host else ""
+    if "timed out" in said:
+        raise DockerGone(f"the Docker engine{where} does not answer within {timeout:g} s", RESTART)
     start = "start it: sudo systemctl start docker; or install it: sudo apt-get install docker.io"
     raise SandboxError(
         f"no Docker engine answers{where} ({_plainly(said)})",
@@ -50,7 +61,11 @@ def connect(timeout: float = 60) -> DockerClient:
 def _plainly(said: str) -> str:
     """What the innermost of nested errors says: docker-py shows their Python forms."""
     found = re.search(r"Error\(-?\d+, ['\"](.+?)['\"]\)|\[Errno -?\d+\] ([^'\")]+)", said)
-    return (found[1] or found[2]) if found else said[:200]
+    if found:
+        return found[1] or found[2]
+    if "timed out" in said:
+        return "no answer in time"
+    return "it closed the connection" if "Connection aborted" in said else said[:200]
 
 
 @contextmanager
@@ -72,13 +87,15 @@ def speaking(what: str) -> Iterator[None]:
     except APIError as error:
         if error.status_code == 409 or "is not running" in str(error.explanation):
             raise gone(what) from error
-        raise SandboxError(
-            f"the Docker engine could not {what}: {error.explanation}", "sale sandbox check"
-        ) from error
+        raise SandboxError(f"the Docker engine could not {what}: {error.explanation}", LOG) from error
     except (DockerException, RequestException, OSError) as error:
-        raise SandboxError(
-            f"the Docker engine does not answer any more (while trying to {what}: {str(error)[:200]})",
-            "sale sandbox check",
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SandboxError(
+                f"this machine's disk is full (it was to {what})", "sale sandbox clean, or make room: df -h"
+            ) from error
+        said = _plainly(str(error))
+        raise DockerGone(
+            f"the Docker engine does not answer any more: {said} (it was to {what})", RESTART
         ) from error
 
 
@@ -88,6 +105,22 @@ def gone(what: str) -> SandboxError:
         f"the sandbox's container has gone: it was removed or ended from outside (while trying to {what})",
         "run it again; nothing of the repository was touched",
     )
+
+
+def described(client: DockerClient) -> tuple[str, bool]:
+    """The engine in words (version, cgroups, runtime, cores), and whether it is an old one."""
+    with speaking("say its version"):
+        info = client.info()
+    version = str(info.get("ServerVersion", "?"))
+    runtime = "runsc" if "runsc" in (info.get("Runtimes") or {}) else info.get("DefaultRuntime", "?")
+    groups, cores = info.get("CgroupVersion", "1"), plural(int(info.get("NCPU") or 1), "core")
+    return f"Docker {version}, cgroup v{groups}, runtime {runtime}, {cores}", is_old(version)
+
+
+def is_old(version: str) -> bool:
+    """Whether this version's filter of system calls lets vsock and io_uring through."""
+    major = version.partition(".")[0]
+    return major.isdigit() and int(major) < 25
 
 
 def remove(client: DockerClient, name: str) -> bool:

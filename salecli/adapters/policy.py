@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 _IGNORABLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 """Code points that some file systems ignore in names, or that turn the direction of text."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_SURROGATE = re.compile("[\udc80-\udcff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT_GIT = re.compile(r"^git~\d+$")
 
 _LEFTOVER_FOLDERS = {
@@ -138,6 +138,8 @@ def names_git(part: str) -> bool:
 
 def link_refusal(path: str, target: str) -> str:
     """Why a symbolic link at `path` may not point to `target`, "" where it may."""
+    if len(target) > 4000:
+        return "a link whose target has more than 4,000 characters"
     if not target or target.startswith(("/", "~")) or "\\" in target or re.match("^[A-Za-z]:", target):
         return f"a link to {target!r}, outside of the tree"
     if _SURROGATE.search(target) or _CONTROL.search(target):

@@ -73,6 +73,11 @@ def fingerprint(folder: Path) -> dict[str, tuple[str, int, str]]:
     return found
 
 
+def files(folder: Path) -> dict[str, tuple[str, int, str]]:
+    """Like `fingerprint`, without the git folder."""
+    return {path: kind for path, kind in fingerprint(folder).items() if path.split("/")[0] != ".git"}
+
+
 def archive(*members: tuple[str, bytes | str | None]) -> bytes:
     """A tar of (name, content); a str is a link's target, None a FIFO."""
     raw = io.BytesIO()

@@ -81,7 +81,18 @@ def test_bad_names_are_refused(snapshot: Snapshot, name: str) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["/etc/passwd", "../../secret", "a/../b", "here/../../..", "~/x", "C:/x", "../.git/config", "a\\b", ""],
+    [
+        "/etc/passwd",
+        "../../secret",
+        "a/../b",
+        "here/../../..",
+        "~/x",
+        "C:/x",
+        "../.git/config",
+        "a\\b",
+        "",
+        "x" * 4001,
+    ],
 )
 def test_links_out_of_the_tree_are_refused(snapshot: Snapshot, target: str) -> None:
     with pytest.raises(PatchRefused, match="link"):
@@ -118,7 +129,7 @@ def test_limits_hold_while_reading() -> None:
     assert len(list(read_archive([raw], ArchiveLimits()))) == 20
 
 
-@pytest.mark.parametrize("cut", [100, 512, 700, 1500])
+@pytest.mark.parametrize("cut", [100, 512, 700, 1500, 1536])
 def test_broken_archives_are_refused_or_short(cut: int) -> None:
     raw = archive(("a", b"x" * 1000), ("b", b"y" * 1000))
     with pytest.raises(PatchRefused):

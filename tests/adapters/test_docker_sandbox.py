@@ -1,4 +1,4 @@
-"""The sandbox with a real engine: what works in it, and that it stays usable whatever runs in it."""
+"""The sandbox with a real engine: what works in it, and who takes it down; tests/sandbox attacks it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,6 @@ from salecli.adapters.git import Repository
 from salecli.adapters.testing import PYTEST
 from salecli.core.actions import Edit, edited
 from salecli.core.values import Case
-from salecli.errors import PatchRefused, SandboxError
 from tests.adapters.sandboxes import CALC, FIXED, fingerprint, make
 
 pytestmark = pytest.mark.docker
@@ -29,7 +28,7 @@ SMALL = SandboxLimits(seconds=20, memory=512 << 20, flood=4 << 20, output=2000)
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[DockerWorkspace]:
     repository = Repository(make(tmp_path / "calc", CALC))
-    run = f"test-{tmp_path.name}"
+    run = f"test-{os.getpid()}-{tmp_path.name}"
     with repository.snapshot() as snapshot, DockerWorkspace(snapshot, PYTEST, run, SMALL) as opened:
         yield opened
     client = connect()
@@ -58,6 +57,8 @@ def test_work_from_red_to_green_and_out(
     assert sandbox.test().green
     done = sandbox.run("pwd; ls; echo out; echo err >&2; exit 3")
     assert (done.exit_code, done.output) == (3, "/work\ncalc.py\nnotes\ntest_calc.py\nout\nerr\n")
+    script = "import multiprocessing as m; print(m.Pool(2).map(abs, [-1, 2]), m.Value('i', 7).value)"
+    assert sandbox.run(f'python3 -c "{script}"').output == "[1, 2] 7\n"
     patch = sandbox.collect()
     assert [(c.path, c.status) for c in patch.changes] == [
         ("calc.py", "modified"),
@@ -88,58 +89,12 @@ def test_paths_out_of_the_tree_are_value_errors(sandbox: DockerSandbox, path: st
         sandbox.read(path)
 
 
-def test_its_walls(sandbox: DockerSandbox) -> None:
-    done = sandbox.run(
-        "id -u; ls /sys/class/net; touch /x; kill -9 1; grep CapEff /proc/self/status; env | grep -ci proxy"
-    )
-    lines = done.output.splitlines()
-    assert lines[:2] == ["1000", "lo"]
-    assert "Read-only file system" in lines[2]
-    assert "not permitted" in lines[3]
-    assert lines[4].endswith("0000000000000000")
-    assert lines[5] == "0"
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "while :; do :; done",
-        "trap '' TERM INT HUP; sleep 1000 & wait",
-        "setsid sh -c 'while :; do sleep 1000; done'",
-        "b() { b | b & }; b; sleep 1000",
-    ],
-)
-def test_a_command_over_its_time_is_swept_and_the_sandbox_goes_on(
-    workspace: DockerWorkspace, command: str
-) -> None:
-    workspace.limits = SandboxLimits(seconds=1.5, memory=512 << 20, pids=64)
-    with workspace.open() as sandbox:
-        done = sandbox.run(command)
-        assert (done.timed_out, done.exit_code) == (True, 124)
-        left = sandbox.run(
-            "for p in /proc/[0-9]*; do grep -l '^Uid:.1000' $p/status; done 2>/dev/null | wc -l"
-        )
-        # The shells around that very command, and its parts.
-        assert int(left.output) <= 6
-
-
-def test_what_a_command_leaves_running_ends_with_it(sandbox: DockerSandbox) -> None:
-    started = time.monotonic()
-    assert sandbox.run("(setsid sleep 1000 &); echo done").output == "done\n"
-    assert sandbox.run("kill -9 $PPID; setsid sleep 1000").exit_code == 137
-    assert sandbox.run("grep -l sleep /proc/[0-9]*/comm || echo none").output == "none\n"
-    assert time.monotonic() - started < SMALL.seconds
-
-
 def test_output_keeps_head_and_tail_and_a_flood_is_ended(sandbox: DockerSandbox) -> None:
     done = sandbox.run("echo first; head -c 100000 /dev/zero | tr '\\0' x; echo last")
     assert done.output.startswith("first\nxxx")
     assert done.output.endswith("xxxlast\n")
     assert done.cut == 100_011 - 2000
     assert f"[{done.cut} bytes left out]" in done.output
-    flood = sandbox.run("yes")
-    assert (flood.exit_code, flood.timed_out) == (137, False)
-    assert "more than 4 MiB" in flood.output
     assert sandbox.run("echo \xff; printf '\\377'").output == "\xff\n\ufffd"
 
 
@@ -151,66 +106,12 @@ def test_long_commands_empty_input_and_odd_exits(sandbox: DockerSandbox) -> None
     assert sandbox.run("true").exit_code == 0
 
 
-def test_memory_is_bounded_and_said(sandbox: DockerSandbox) -> None:
-    done = sandbox.run("python3 -c 'x = bytearray(2 << 30)'")
-    assert (done.exit_code, done.out_of_memory) == (137, True)
-    assert not sandbox.run("kill -9 $$").out_of_memory
-    full = sandbox.run("head -c 2000000000 /dev/zero >big")
-    assert "No space left" in full.output
-    with pytest.raises(ValueError, match="No space left"):
-        sandbox.write("other.txt", "x" * 100_000)
-
-
-@pytest.mark.parametrize(
-    ("command", "reason"),
-    [
-        ("ln -s /etc/passwd link", "outside of the tree"),
-        ("mkdir -p sub/.Git; touch sub/.Git/config", "into .git"),
-        ("mkfifo pipe", "FIFO"),
-        ("touch $'a\\nb'", "control character"),
-        ("touch CALC.py", "one name"),
-    ],
-)
-def test_bad_trees_are_refused(sandbox: DockerSandbox, command: str, reason: str) -> None:
-    assert sandbox.run(command).exit_code == 0
-    with pytest.raises(PatchRefused, match=reason):
-        sandbox.collect()
-
-
 def test_an_unreadable_and_a_setuid_file_come_out_plain(sandbox: DockerSandbox) -> None:
     sandbox.run(
         "chmod 0 calc.py; mkdir d; echo x >d/x; chmod 0 d; cp /bin/true t; chmod 4755 t; ln t u; mkdir e"
     )
     changes = {change.path: change.flags for change in sandbox.collect().changes}
     assert changes == {"d/x": (), "t": ("executable", "binary"), "u": ("executable", "binary")}
-
-
-@pytest.mark.parametrize("end", ["remove", "kill"])
-def test_a_container_that_goes_away_midway_is_an_error_not_an_observation(
-    sandbox: DockerSandbox, end: str, later: Callable[[str, str], None]
-) -> None:
-    later(end, sandbox._container.id)
-    with pytest.raises(SandboxError, match="gone"):
-        sandbox.run("sleep 60; echo still here")
-    with pytest.raises(SandboxError):
-        sandbox.test()
-
-
-@pytest.fixture
-def later() -> Iterator[Callable[[str, str], None]]:
-    """Does something to a container half a second from now, from another process."""
-    started: list[subprocess.Popen[bytes]] = []
-    script = (
-        "import sys, time, docker\ntime.sleep(0.5)\nc = docker.from_env().containers.get(sys.argv[2])\n"
-        "c.remove(force=True) if sys.argv[1] == 'remove' else getattr(c, sys.argv[1])()\n"
-    )
-
-    def start(what: str, container: str) -> None:
-        started.append(subprocess.Popen([sys.executable, "-c", script, what, container]))
-
-    yield start
-    for process in started:
-        assert process.wait(30) == 0
 
 
 OWNER = """
@@ -269,24 +170,3 @@ def test_reaping_takes_the_containers_of_dead_owners_alone(
         assert {foreign, sandbox._container.id} <= left
     finally:
         client.api.remove_container(foreign, force=True)
-
-
-def test_a_missing_image_says_what_to_type(workspace: DockerWorkspace) -> None:
-    with pytest.raises(SandboxError, match="sale-no-such-image:1 is missing") as caught:
-        DockerWorkspace(workspace.snapshot, PYTEST, "none", image="sale-no-such-image:1")
-    assert caught.value.hint.startswith("sale sandbox build")
-
-
-def test_no_engine_says_what_to_do(tmp_path: Path) -> None:
-    """In a process of its own: docker-py leaves the socket open that it could not connect."""
-    script = (
-        "from salecli.adapters.engine import connect\nfrom salecli.errors import SandboxError\n"
-        "try:\n    connect()\nexcept SandboxError as error:\n"
-        "    print(error.message, error.hint, sep='\\n')\n"
-    )
-    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    message, hint = done.stdout.splitlines()
-    assert message.startswith("no Docker engine answers")
-    assert "docker" in hint
