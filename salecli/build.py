@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import threading
+from collections.abc import Hashable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from salecli import resources
 from salecli.adapters.changes import part_of
@@ -13,13 +15,15 @@ from salecli.adapters.docker import DockerWorkspace
 from salecli.adapters.embedder import MiniLM
 from salecli.adapters.engine import connect
 from salecli.adapters.git import Repository, Snapshot
-from salecli.adapters.journal import Run
+from salecli.adapters.image import pinned
+from salecli.adapters.journal import Run, recorded
 from salecli.adapters.llama import LlamaModel
 from salecli.adapters.prune import prune
 from salecli.adapters.residency import Residency, free_memory
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.adapters.testing import detect_test_command
 from salecli.config import Settings
+from salecli.core import events
 from salecli.core.agent import Agent, Pool, Profile
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
@@ -31,7 +35,10 @@ from salecli.core.verdict import reached
 from salecli.errors import ModelError, PatchRefused, RepositoryError
 from salecli.pool import PoolSpec, load_pool
 
-__all__ = ["Built", "House", "Task", "house", "market"]
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+__all__ = ["Built", "House", "Shared", "Task", "house", "market"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,16 @@ class Built:
             self.snapshot.read,
             self.test_command,
         )
+
+    def play(self, run: Run, text: str, name: str) -> events.Stream:
+        """Sell an issue's task, every event written to the run's journal before it is handed on.
+
+        Raises:
+            SaleError: a broken setup, before the first event.
+        """
+        task = self.task(text, name)
+        run.note(repository=str(self.repository.top), issue=name, title=task.title, pool=self.house.pool.name)
+        yield from recorded(run, self.house.run(task, run.id))
 
     def cancel(self) -> None:
         """End what other threads wait for: the models' calls, and the sandboxes themselves."""
@@ -84,58 +101,139 @@ class Built:
         return reached(before.tests, after)
 
 
+class Shared:
+    """What the houses of one process share: the engine, the embedder, the models, the memories.
+
+    Threads may open houses at the same time. `records` False lets memory teach, and writes nothing into it.
+    """
+
+    def __init__(self, records: bool = True) -> None:
+        """Nothing is opened yet."""
+        self._records = records
+        self._stack = ExitStack()
+        self._opening = threading.RLock()
+        self._residency: Residency | None = None
+        self._client: DockerClient | None = None
+        self._embedder: MiniLM | None = None
+        self._pools: dict[Hashable, Pool] = {}
+        self._memories: dict[Hashable, SqliteMemory] = {}
+
+    @contextmanager
+    def house(
+        self, settings: Settings, repository: Repository, run: Run, decisions: Decisions, base: str = ""
+    ) -> Iterator[Built]:
+        """Everything that one run needs, checked before anything is loaded, closed at the end.
+
+        The run begins with the files of the commit `base`; without one, with HEAD and the user's changes.
+
+        Raises:
+            SaleError: what is wrong, and what to type next.
+        """
+        with ExitStack() as stack:
+            spec = load_pool(settings.pool, settings.models.folder)
+            override = decisions.overridden()
+            if override is not None:
+                spec.agent(override.agent)
+            pool, memory, client = self._means(settings, spec)
+            snapshot = stack.enter_context(repository.snapshot(commit=base))
+            command = settings.test_command or detect_test_command(snapshot.files, snapshot.read)
+            if not command:
+                raise RepositoryError(
+                    f"{repository.name} has no tests that sale can find",
+                    'add tests, or say how to run them: --test-cmd "make test", or test_command in sale.toml',
+                )
+            workspace = stack.enter_context(
+                DockerWorkspace(
+                    snapshot, command, run.id, sandbox_limits(settings), settings.sandbox.image, client
+                )
+            )
+            built = House(
+                pool=pool,
+                workspace=workspace,
+                memory=memory,
+                decisions=decisions,
+                limits=WorkLimits(
+                    steps=min(settings.work.steps, spec.limits.steps or settings.work.steps),
+                    tokens=settings.work.tokens,
+                    seconds=settings.work.seconds,
+                ),
+                attempts=settings.attempts,
+                seed=settings.seed,
+                refines=settings.refine,
+                records=self._records,
+                dirty=len(snapshot.dirty),
+            )
+            yield Built(built, repository, snapshot, workspace, command)
+
+    def ready(self, settings: Settings) -> None:
+        """Find out at once what every run by these settings would miss: models, engine, image, memory.
+
+        Raises:
+            SaleError: what is missing, and what to type next.
+        """
+        self._means(settings, load_pool(settings.pool, settings.models.folder))
+        self.check(settings)
+
+    def check(self, settings: Settings) -> None:
+        """Ask whether what every run needs is still there: the engine, the image, the memory.
+
+        Raises:
+            SaleError: what is not.
+        """
+        with closing(connect()) as client:
+            pinned(client, settings.sandbox.image)
+        for memory in tuple(self._memories.values()):
+            memory.size()
+
+    def close(self) -> None:
+        """End the models and the embedder, and leave the engine."""
+        self._stack.close()
+
+    def __enter__(self) -> Shared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _means(self, settings: Settings, spec: PoolSpec) -> tuple[Pool, SqliteMemory, DockerClient]:
+        """The pool, the memory and the engine's client, opened where nobody asked for them before."""
+        with self._opening:
+            if self._residency is None:
+                budget = settings.models.budget_bytes(free_memory())
+                self._residency = self._stack.enter_context(Residency(budget))
+            wanted = (spec.file, settings.thrift, settings.models, settings.memory.k)
+            pool = self._pools.get(wanted)
+            if pool is None:
+                pool = self._pools[wanted] = stocked(settings, spec, self._residency)
+            # What may be missing is asked for first: nothing is started or copied in vain.
+            if self._client is None:
+                self._client = connect()
+                self._stack.callback(self._client.close)
+                prune(settings.keep_runs)
+            if self._embedder is None:
+                self._embedder = MiniLM()
+                self._stack.callback(self._embedder.close)
+            kept = (settings.memory.path, pool.hash, pool.prompts_hash)
+            memory = self._memories.get(kept)
+            if memory is None:
+                memory = SqliteMemory(settings.memory.path, self._embedder, pool.hash, pool.prompts_hash)
+                if memory.fault is not None:
+                    raise memory.fault
+                self._memories[kept] = memory
+            # It loads in the background, and is wanted when the first bids are marked.
+            self._embedder.preload()
+            return pool, memory, self._client
+
+
 @contextmanager
 def house(settings: Settings, repository: Repository, run: Run, decisions: Decisions) -> Iterator[Built]:
-    """Everything that one run needs, checked before anything is loaded, closed at the end.
+    """The house of a run that shares nothing with others, closed at the end.
 
     Raises:
         SaleError: what is wrong, and what to type next.
     """
-    with ExitStack() as stack:
-        spec = load_pool(settings.pool, settings.models.folder)
-        override = decisions.overridden()
-        if override is not None:
-            spec.agent(override.agent)
-        pool = stack.enter_context(market(settings, spec))
-        # What may be missing is asked for first: nothing is started or copied in vain.
-        client = connect()
-        stack.callback(client.close)
-        embedder = MiniLM()
-        stack.callback(embedder.close)
-        memory = SqliteMemory(settings.memory.path, embedder, pool.hash, pool.prompts_hash)
-        if memory.fault is not None:
-            raise memory.fault
-        # It loads in the background, and is wanted when the first bids are marked.
-        embedder.preload()
-        prune(settings.keep_runs)
-        snapshot = stack.enter_context(repository.snapshot())
-        command = settings.test_command or detect_test_command(snapshot.files, snapshot.read)
-        if not command:
-            raise RepositoryError(
-                f"{repository.name} has no tests that sale can find",
-                'add tests, or say how to run them: --test-cmd "make test", or test_command in sale.toml',
-            )
-        workspace = stack.enter_context(
-            DockerWorkspace(
-                snapshot, command, run.id, sandbox_limits(settings), settings.sandbox.image, client
-            )
-        )
-        built = House(
-            pool=pool,
-            workspace=workspace,
-            memory=memory,
-            decisions=decisions,
-            limits=WorkLimits(
-                steps=min(settings.work.steps, spec.limits.steps or settings.work.steps),
-                tokens=settings.work.tokens,
-                seconds=settings.work.seconds,
-            ),
-            attempts=settings.attempts,
-            seed=settings.seed,
-            refines=settings.refine,
-            dirty=len(snapshot.dirty),
-        )
-        yield Built(built, repository, snapshot, workspace, command)
+    with Shared() as shared, shared.house(settings, repository, run, decisions) as built:
+        yield built
 
 
 @contextmanager
@@ -145,47 +243,54 @@ def market(settings: Settings, spec: PoolSpec) -> Iterator[Pool]:
     Raises:
         ModelError: a model file is missing or is no whole text model.
     """
+    with Residency(settings.models.budget_bytes(free_memory())) as residency:
+        yield stocked(settings, spec, residency)
+
+
+def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
+    """The pool's agents with their models, none of them loaded yet.
+
+    Raises:
+        ModelError: a model file is missing or is no whole text model.
+    """
     templates = Templates(resources.templates(spec.prompt_folder()))
     shown = spec.prompts
     profile = Profile(templates, shown.files, shown.named, shown.observation, shown.output, shown.pairs)
-    with Residency(settings.models.budget_bytes(free_memory())) as residency:
-        agents = []
-        for one in spec.agents:
-            model = LlamaModel(
-                one.path,
-                name=one.name,
-                context=one.context,
-                threads=settings.models.threads or None,
-                gpu_layers=None if settings.models.gpu_layers < 0 else settings.models.gpu_layers,
-                residency=residency,
-            )
-            try:
-                model.context  # noqa: B018 - reads the header, and checks the context against it
-            except ModelError as error:
-                raise ModelError(
-                    f"agent {one.name} of pool {spec.name}: {error.message}", error.hint
-                ) from error
-            agents.append(
-                Agent(
-                    name=one.name,
-                    price=one.price,
-                    model=model,
-                    profile=profile,
-                    sampling=spec.limits_of(one),
-                    plan_tokens=spec.plan_tokens,
-                    reply_tokens=spec.limits.reply_tokens,
-                )
-            )
-        yield Pool(
-            name=spec.name,
-            agents=tuple(agents),
-            weights=spec.market_weights(settings.thrift),
-            plan_tokens=spec.plan_tokens,
-            hash=spec.hash(),
-            prompts_hash=templates.hash,
-            at_once=spec.at_once,
-            pairs=settings.memory.k,
+    agents = []
+    for one in spec.agents:
+        model = LlamaModel(
+            one.path,
+            name=one.name,
+            context=one.context,
+            threads=settings.models.threads or None,
+            gpu_layers=None if settings.models.gpu_layers < 0 else settings.models.gpu_layers,
+            residency=residency,
         )
+        try:
+            model.context  # noqa: B018 - reads the header, and checks the context against it
+        except ModelError as error:
+            raise ModelError(f"agent {one.name} of pool {spec.name}: {error.message}", error.hint) from error
+        agents.append(
+            Agent(
+                name=one.name,
+                price=one.price,
+                model=model,
+                profile=profile,
+                sampling=spec.limits_of(one),
+                plan_tokens=spec.plan_tokens,
+                reply_tokens=spec.limits.reply_tokens,
+            )
+        )
+    return Pool(
+        name=spec.name,
+        agents=tuple(agents),
+        weights=spec.market_weights(settings.thrift),
+        plan_tokens=spec.plan_tokens,
+        hash=spec.hash(),
+        prompts_hash=templates.hash,
+        at_once=spec.at_once,
+        pairs=settings.memory.k,
+    )
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:

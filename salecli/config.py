@@ -34,9 +34,10 @@ def size(text: str) -> int:
         ValueError: anything else.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
-    if match is None or float(match[1]) <= 0:
-        raise ValueError(f'must be a size such as "512m" or "2g", not {text!r}')
-    return int(float(match[1]) * _UNITS[match[2]])
+    amount = float(match[1]) * _UNITS[match[2]] if match else 0
+    if not 1 <= amount < 2**63:
+        raise ValueError(f'must be a size such as "512m" or "2g", not {text[:80]!r}')
+    return int(amount)
 
 
 def _is_size(text: str) -> str:
@@ -49,10 +50,17 @@ def _is_budget(text: str) -> str:
     if match is None:
         return _is_size(text)
     if not 0 < float(match[1]) <= 100:
-        raise ValueError(f"must be a share from 1% to 100%, not {text!r}")
+        raise ValueError(f"must be a share from 1% to 100%, not {text[:80]!r}")
     return text
 
 
+def _is_on_disk(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("must be a path, which holds no NUL")
+    return path
+
+
+OnDisk = Annotated[Path, AfterValidator(_is_on_disk)]
 Size = Annotated[str, AfterValidator(_is_size)]
 Budget = Annotated[str, AfterValidator(_is_budget)]
 Count = Annotated[int, Field(ge=1)]
@@ -63,7 +71,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class MemorySettings(Section):
     """[memory]"""
 
-    path: Path = Field(default_factory=lambda: data_folder() / "memory.sqlite3")
+    path: OnDisk = Field(default_factory=lambda: data_folder() / "memory.sqlite3")
     k: Count = 8
     """Past tasks that a refinement may read."""
 
@@ -100,7 +108,7 @@ class SandboxSettings(Section):
 class ModelSettings(Section):
     """[models]"""
 
-    folder: Path = Field(default_factory=lambda: data_folder() / "models")
+    folder: OnDisk = Field(default_factory=lambda: data_folder() / "models")
     """Where model files are looked for that do not lie beside their pool file."""
     budget: Budget = "80%"
     """Most memory for loaded models: a size, or a share of what is free."""
@@ -199,7 +207,7 @@ def _documents(repository: Path | None) -> Iterator[tuple[Document, Key]]:
         return
     project = repository / "pyproject.toml"
     # A project file that says nothing about sale may even be broken: that is not our business.
-    if project.is_file() and re.search(rb"^\s*\[\s*tool\b[^\n]*\bsale\b", project.read_bytes(), re.MULTILINE):
+    if project.is_file() and toml.mentions(project, rb"^[ \t]*\[[ \t]*tool\b[^\n]*\bsale\b"):
         yield toml.read(project), ("tool", "sale")
     own = repository / "sale.toml"
     if own.is_file():
@@ -258,7 +266,8 @@ def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _absolute(folder: Path, path: str) -> Path:
     # Not Path.resolve: symbolic links stay as the user wrote them.
-    return Path(os.path.abspath(folder / Path(path).expanduser()))  # noqa: PTH100
+    # os.path.expanduser leaves the home of a user who is not there as it stands.
+    return Path(os.path.abspath(folder / os.path.expanduser(path)))  # noqa: PTH100, PTH111
 
 
 def _nested(name: str, value: object) -> dict[str, Any]:

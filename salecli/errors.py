@@ -7,11 +7,14 @@ SaleError                 broken setup or bad input: a message and what to do ne
 ├── PatchRefused          what came out of a sandbox breaks the path policy, or does not apply
 │   └── AppliedAlready    the files hold what the patch writes
 ├── MemoryFault           the memory file cannot be read or written
+│   └── MemoryDamaged     it is not what was written
 └── EnvironmentFault      something outside is missing or broken
     ├── ModelError        a model cannot be loaded, or its process ended
     │   ├── ContextFull   the prompt does not fit into the model's context
     │   └── ModelTimeout  a deadline passed while the model was working
     └── SandboxError      no engine, no image, or a container that went away
+        ├── DockerGone    the Docker engine does not answer any more
+        └── BrokenTests   a repository's tests cannot start in the sandbox
 """
 
 from __future__ import annotations
@@ -61,6 +64,10 @@ class MemoryFault(SaleError):
     """The memory file cannot be read or written."""
 
 
+class MemoryDamaged(MemoryFault):
+    """The memory file is not what was written; what can be saved of it can be restored."""
+
+
 class EnvironmentFault(SaleError):
     """Something outside of `sale` is missing or broken."""
 
@@ -82,3 +89,11 @@ class ModelTimeout(ModelError):
 
 class SandboxError(EnvironmentFault):
     """No engine, no image, or a container that went away."""
+
+
+class DockerGone(SandboxError):
+    """The Docker engine does not answer any more: to ask it again is in vain."""
+
+
+class BrokenTests(SandboxError):
+    """A repository's tests cannot start in the sandbox: its setup is at fault, not the engine."""

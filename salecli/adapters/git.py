@@ -1,7 +1,7 @@
 """The user's repository: opened, looked at and copied, never written.
 
 A snapshot is HEAD plus the user's uncommitted changes, without `.git`. It reads the user's index from a
-copy, and hashes what is new into a private object folder; `apply.py` is the only one that writes.
+copy, and hashes what is new into a private object folder; only `apply.py` and `undo.py` write.
 """
 
 from __future__ import annotations
@@ -75,6 +75,11 @@ class Repository:
         return (self.top / self.git.text("rev-parse", "--git-path", "objects")).resolve()
 
     @cached_property
+    def common(self) -> Path:
+        """The git folder that all linked work trees share."""
+        return (self.top / self.git.text("rev-parse", "--git-common-dir")).resolve()
+
+    @cached_property
     def format(self) -> str:
         """Name of the hash that names objects."""
         return self.git.text("rev-parse", "--show-object-format")
@@ -83,22 +88,37 @@ class Repository:
         """A private object folder that borrows from this repository."""
         return ObjectFolder(folder, self.objects, self.format)
 
-    def snapshot(self, max_bytes: int = MAX_BYTES) -> Snapshot:
+    def snapshot(self, max_bytes: int = MAX_BYTES, commit: str = "") -> Snapshot:
         """HEAD plus uncommitted changes: changed tracked files, and untracked ones that are not ignored.
 
+        With a `commit`, the files of that commit alone.
         Submodules and LFS pointers stay as they are. What belongs to it lies in a temporary folder, which
         goes when the snapshot is closed; where the process is killed, with the next one.
 
         Raises:
-            RepositoryError: too large, a file that cannot be read, or a partial clone that lacks blobs.
+            RepositoryError: too large, a file that cannot be read, a partial clone that lacks blobs, or no
+                such commit.
         """
         reap_folders()
         place = temporary_folder()
         try:
-            return self._snapshot(place, max_bytes)
+            return self._past(place, max_bytes, commit) if commit else self._snapshot(place, max_bytes)
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
+
+    def _past(self, place: Path, max_bytes: int, commit: str) -> Snapshot:
+        """The files of one commit."""
+        wanted = ("rev-parse", "--quiet", "--verify", "--end-of-options", f"{commit}^{{commit}}")
+        head = os.fsdecode(self.git.run(*wanted, expect=(0, 1, 128))).strip()
+        if not head:
+            raise RepositoryError(
+                f"{self.top} has no commit {commit}", "git log --oneline lists them; git fetch gets new ones"
+            )
+        store = self.private(place)
+        tree = store.git.text("rev-parse", f"{head}^{{tree}}")
+        _check_size(store.sizes(tree), max_bytes)
+        return self._kept(Snapshot(store, tree, store.entries(tree), head, ()), place)
 
     def _snapshot(self, place: Path, max_bytes: int) -> Snapshot:
         store = self.private(place)
@@ -115,8 +135,11 @@ class Repository:
         _check_size(store.sizes(tree), max_bytes)
         head = self.head
         dirty = tuple(item.path for item in store.differences(f"{head}^{{tree}}", tree))
-        taken = Snapshot(store, tree, entries, head, dirty)
-        store.write_tar(entries, taken.tar)
+        return self._kept(Snapshot(store, tree, entries, head, dirty), place)
+
+    def _kept(self, taken: Snapshot, place: Path) -> Snapshot:
+        """The snapshot with its tar; what it lies in goes with it."""
+        taken.store.write_tar(taken.entries, taken.tar)
         taken.remove = weakref.finalize(taken, shutil.rmtree, place, True)
         return taken
 

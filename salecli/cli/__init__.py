@@ -16,6 +16,7 @@ from salecli.errors import SaleError
 
 COMMANDS = {
     "solve": "Sell a task to the agents of a pool and print the patch that passes the tests.",
+    "batch": "Sell a folder of tasks, one after another, on one memory: a line for each.",
     "replay": "Play a recorded run in the screens: auction, work and patch, without models.",
     "show": "Show a finished run: bids, marks, steps, verdict and patch.",
     "apply": "Apply the patch of a finished run to your repository, and say how to take it back.",
@@ -33,10 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     An expected failure is one message and a hint on stderr; a bug is a traceback.
     """
+    from salecli.adapters import points
     from salecli.cli.interrupts import Terminated, interrupts
 
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        points.check()
         with interrupts():
             ended = _run(words)
             sys.stdout.flush()

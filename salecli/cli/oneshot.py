@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from shlex import quote
 
 from salecli import build
 from salecli.adapters.git import Repository
-from salecli.adapters.journal import Run, new_run, recorded
+from salecli.adapters.journal import Run, fresh_run
 from salecli.cli.applying import apply_run
 from salecli.cli.exits import Exit
 from salecli.cli.issue import read_issue
 from salecli.cli.output import Output
 from salecli.cli.story import Story
+from salecli.cli.where import recovered
 from salecli.config import load_settings
 from salecli.core import events
 from salecli.core.decisions import Accept, Decisions
@@ -48,7 +48,9 @@ def carry_out(shot: OneShot) -> Exit:
     output = Output(plain=shot.plain, lines=shot.json)
     text, name = read_issue(shot.issue)
     if shot.patch is not None:
-        _check_target(shot.patch)
+        check_target("--patch", shot.patch)
+    for line in recovered(shot.folder):
+        output.story(line)
     repository = Repository(shot.folder)
     settings = load_settings(repository.top, shot.overrides)
     override = Override(shot.agent, shot.reason) if shot.agent else None
@@ -57,46 +59,40 @@ def carry_out(shot: OneShot) -> Exit:
         _fresh_run(output) as run,
         build.house(settings, repository, run, decisions) as built,
     ):
-        task = built.task(text, name)
-        run.note(repository=str(repository.top), issue=name, title=task.title, pool=settings.pool)
-        ended, failed = _play(built.house, task, run, output, shot)
+        ended, failed = _tell(built.play(run, text, name), output, shot)
     if failed or ended is None:
         return Exit.ENVIRONMENT
     return _finish(ended, run, repository, decisions.accepted(), output, shot)
 
 
-def _check_target(patch: Path) -> None:
-    """Refuse a place for the patch where no file can be written, before an hour of work goes into it."""
-    folder = patch.absolute().parent
-    if patch.is_dir():
-        raise UsageError(f"--patch {patch} is a folder", f"name a file in it: --patch {patch / 'my.patch'}")
+def check_target(option: str, file: Path) -> None:
+    """Refuse a place where no file can be written, before hours of work go into what shall stand there."""
+    folder = file.absolute().parent
+    if file.is_dir():
+        example = "results.xml" if option == "--junit" else "my.patch"
+        raise UsageError(f"{option} {file} is a folder", f"name a file in it: {option} {file / example}")
     if not folder.is_dir():
-        raise UsageError(f"--patch {patch}: there is no folder {folder}", f"mkdir -p {quote(str(folder))}")
-    if not os.access(patch if patch.exists() else folder, os.W_OK):
-        raise UsageError(f"--patch {patch} may not be written", "name another file")
+        raise UsageError(f"{option} {file}: there is no folder {folder}", f"mkdir -p {quote(str(folder))}")
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise UsageError(f"{option} {file} may not be written", "name another file")
 
 
 @contextmanager
 def _fresh_run(output: Output) -> Iterator[Run]:
-    """A run with its folder; one that never came to an event leaves no folder behind."""
-    run = new_run()
-    try:
-        yield run
-    except BaseException as error:
-        if run.begun:
-            if not isinstance(error, Exception):  # Ctrl-C, SIGTERM
+    """A new run, of which it is said where it was cut short."""
+    with fresh_run() as run:
+        try:
+            yield run
+        except BaseException as error:
+            if run.begun and not isinstance(error, Exception):  # Ctrl-C, SIGTERM
                 output.story(f"run {run.id} was cut short; what was done until then: sale show {run.id}")
-        else:
-            shutil.rmtree(run.folder, ignore_errors=True)
-        raise
+            raise
 
 
-def _play(
-    house: build.House, task: build.Task, run: Run, output: Output, shot: OneShot
-) -> tuple[events.RunEnded | None, bool]:
-    """Play the run: journal first, then the story, then the JSON line."""
+def _tell(stream: events.Stream, output: Output, shot: OneShot) -> tuple[events.RunEnded | None, bool]:
+    """Play a run that is already being written down: the story, then the JSON line."""
     ended, failed = None, False
-    with Story(output) as story, closing(recorded(run, house.run(task, run.id))) as stream:
+    with Story(output) as story, closing(stream):
         for event in stream:
             story.tell(event)
             if shot.json:

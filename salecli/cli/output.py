@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, TextIO
 
-from salecli.core.text import clean
+from salecli.core.text import clean, escaped
 from salecli.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ class Output:
     def record(self, values: Mapping[str, Any]) -> None:
         """One JSON line of the result on stdout."""
         line = json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str)
-        # A lone surrogate (an undecodable byte of some file) has no UTF-8 form, but a JSON escape.
-        line = "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in line)
-        self._write(self._stdout, line + "\n")
+        self._write(self._stdout, escaped(line) + "\n")
 
     def story(self, text: str = "", style: str = "") -> None:
         """A line of the story, cleaned, on stderr."""
@@ -109,6 +107,18 @@ class Output:
             self.console().print(text, style=style or None)
         else:
             self._write(self._stderr, text + "\n")
+
+    def line(self, parts: Sequence[tuple[str, str]], place: Place = "result") -> None:
+        """One line of (text, style) parts, cleaned, as long as it is: a terminal breaks it where it must."""
+        cleaned = [(clean(text, newlines=False), style) for text, style in parts]
+        console = self.console(place)
+        if console.is_terminal:
+            from rich.text import Text
+
+            console.print(Text.assemble(*cleaned), soft_wrap=True)
+        else:
+            stream = self._stderr if place == "story" else self._stdout
+            self._write(stream, "".join(text for text, _ in cleaned) + "\n")
 
     def failure(self, message: str, hint: str = "") -> None:
         """What went wrong and what to type next, on stderr."""

@@ -18,7 +18,7 @@ from salecli.cli.phases import Phase
 from salecli.cli.questions import NoMoreInput, Questions
 from salecli.cli.reviewing import Review, reviewed
 from salecli.cli.story import Story
-from salecli.cli.where import repository_root
+from salecli.cli.where import recovered, repository_root
 from salecli.core import events
 from salecli.core.values import Verdict
 from salecli.core.words import plural, shortened
@@ -53,6 +53,8 @@ def run_plain(folder: Path, issue: Path | None, overrides: Mapping[str, object])
     wired.settings()  # a broken configuration is said before anything is asked
     # The story and the questions are one conversation here, so both go to stdout.
     ask = Questions(Output(plain=True, stderr=sys.stdout))
+    for line in recovered(root):
+        ask.say(line)
     try:
         control = _task(ask, wired, root, issue)
     except NoMoreInput:

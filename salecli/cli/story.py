@@ -239,6 +239,10 @@ class Story:
         self._say(f"not remembered: {event.reason}", "yellow")
 
     @_tell.register
+    def _(self, event: events.MemoryWarned) -> None:
+        self._say(f"memory: {event.reason}", "yellow")
+
+    @_tell.register
     def _(self, event: events.RunFailed) -> None:
         self._now("")
         self._output.failure(event.reason, event.hint)

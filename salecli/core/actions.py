@@ -16,8 +16,10 @@ import difflib
 import re
 from dataclasses import dataclass
 
-_OPEN = re.compile(r"^(`{3,})[ \t]*(write|edit|run|done)\b[ \t]*(.*?)[ \t]*$")
+_OPEN = re.compile(r"(`{3,})[ \t]*(write|edit|run|done)\b(.*)")
 _LONE = re.compile("[\ud800-\udfff]")
+_LONGEST, _MOST = 200, 5_000
+"""Characters of a line, and lines, among which the nearest one to a passage is looked for."""
 _SEARCH, _MIDDLE, _REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
 
 
@@ -89,7 +91,7 @@ def _blocks(reply: str) -> list[tuple[str, str, str]]:
     lines = reply.replace("\r\n", "\n").split("\n")
     index = 0
     while index < len(lines):
-        opened = _OPEN.match(lines[index])
+        opened = _OPEN.fullmatch(lines[index])
         index += 1
         if not opened:
             continue
@@ -101,7 +103,7 @@ def _blocks(reply: str) -> list[tuple[str, str, str]]:
         if index == len(lines):
             raise FormatError(f"the ```{kind} block never closes: end it with a line {fence}")
         index += 1
-        found.append((kind, argument, "".join(line + "\n" for line in body)))
+        found.append((kind, argument.strip(" \t"), "".join(line + "\n" for line in body)))
     return found
 
 
@@ -159,14 +161,15 @@ def edited(text: str, edit: Edit) -> str:
             raise FormatError("an empty SEARCH passage: use ```write for a new file")
         wanted = [line for line, _ in _lines(search)]
         bare = [line for line, _ in lines]
-        found = [at for at in range(len(bare) - len(wanted) + 1) if bare[at : at + len(wanted)] == wanted]
-        if len(found) > 1:
-            raise FormatError(
-                f"the SEARCH passage stands {len(found)} times in {edit.path}: add lines around it"
-            )
-        if not found:
+        # Every line stands between two line ends. Lists compared at every line would take the square of time.
+        whole, passage = ("\n".join(["", *part, ""]) for part in (bare, wanted))
+        found = whole.find(passage)
+        if found < 0:
             raise FormatError(f"the SEARCH passage is not in {edit.path}{_nearest(bare, wanted)}")
-        replaced = slice(found[0], found[0] + len(wanted))
+        if whole.find(passage, found + 1) >= 0:
+            raise FormatError(f"the SEARCH passage stands more than once in {edit.path}: add lines around it")
+        first = whole.count("\n", 0, found)
+        replaced = slice(first, first + len(wanted))
         ends = [end for _, end in lines[replaced]]
         new = [(line, ends[0] or usual) for line, _ in _lines(replacement)]
         if new and not ends[-1]:
@@ -185,7 +188,9 @@ def _lines(text: str) -> list[tuple[str, str]]:
 def _nearest(lines: list[str], wanted: list[str]) -> str:
     """The lines of the file that come closest to a passage that was not found, as text that can be shown."""
     first = next(line for line in wanted if line.strip())
-    near = difflib.get_close_matches(first, lines, n=1, cutoff=0.5)
+    # The time of a comparison grows with the square of the lines' lengths.
+    known = list(dict.fromkeys(lines))[:_MOST]
+    near = difflib.get_close_matches(first, known, n=1, cutoff=0.5) if len(first) <= _LONGEST else []
     if not near:
         return ""
     at = lines.index(near[0])

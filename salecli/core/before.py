@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from salecli.core.values import Task, Tests
-from salecli.errors import RepositoryError, SandboxError
+from salecli.errors import BrokenTests, RepositoryError
 
 _MISSING = re.compile(r"No module named '([\w.]+)'")
 _TELLING = re.compile(r"error|not found|no such|cannot|denied|not installed", re.IGNORECASE)
@@ -24,7 +24,7 @@ def check_before(task: Task, before: Tests) -> None:
 
     Raises:
         RepositoryError: there is no test.
-        SandboxError: the tests cannot start.
+        BrokenTests: the tests cannot start.
     """
     if before.ran and not before.green and before.cases:
         messages = [case.message for case in before.cases if case.outcome == "error"]
@@ -53,7 +53,7 @@ def check_before(task: Task, before: Tests) -> None:
         if before.exit_code in _NO_COMMAND
         else "mend that, set --test-cmd (test_command in sale.toml), or"
     )
-    raise SandboxError(
+    raise BrokenTests(
         f"the tests cannot start in the sandbox: `{task.test_command}` says: {said}",
         f"{hint} build an image that holds what they need: sale sandbox build --base IMAGE",
     )
@@ -73,17 +73,17 @@ def _concerns(task: Task, module: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(last)}(?!\w)", task.text) is not None
 
 
-def _lacking(task: Task, who: str, module: str) -> SandboxError:
+def _lacking(task: Task, who: str, module: str) -> BrokenTests:
     """The error for a module that is neither written nor asked for nor installed."""
     top = module.partition(".")[0]
     folder = _holding(top, task.files)
     if folder:
-        return SandboxError(
+        return BrokenTests(
             f"the tests cannot start in the sandbox: {who} does not find the module {top}, "
             f"which lies in {folder}/",
             f'say so: --test-cmd "PYTHONPATH={folder} python3 -m pytest -q", or test_command in sale.toml',
         )
-    return SandboxError(
+    return BrokenTests(
         f"the tests cannot start in the sandbox: {who} imports {module}, which is neither in the repository "
         "nor in the sandbox image",
         "build an image that holds it: sale sandbox build --base IMAGE; "

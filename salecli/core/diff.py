@@ -10,7 +10,9 @@ from typing import Literal
 
 _FILE = re.compile("^diff --git ", re.MULTILINE)
 # Inside of a hunk every line begins with a sign of its own, so that no line of a file can look like these.
-_HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)\n", re.MULTILINE)
+_HUNK = re.compile(
+    r"^@@ -([0-9]{1,18})(?:,([0-9]{1,18}))? \+([0-9]{1,18})(?:,([0-9]{1,18}))? @@ ?(.*)\n", re.MULTILINE
+)
 _WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
 _ESCAPED = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _PLAIN = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}

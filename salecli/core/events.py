@@ -259,6 +259,13 @@ class NotRemembered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryWarned(Event):
+    """Memory was damaged and restored, leaves an auction out of learning, or could not be copied."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded(Event):
     solved: bool
     agent: str

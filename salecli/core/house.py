@@ -39,7 +39,8 @@ class _Sale:
 class House:
     """One pool, one workspace, one memory: sells tasks and has them done.
 
-    `memory` records and teaches; `refines` False keeps it from teaching in this run.
+    `memory` records and teaches; in this run `refines` False keeps it from teaching, `records` False from
+    recording.
     """
 
     pool: Pool
@@ -50,6 +51,7 @@ class House:
     attempts: int = 2
     seed: int = 0
     refines: bool = True
+    records: bool = True
     dirty: int = 0
     """Files the user had changed when the snapshot was made, for the record."""
     _sale: _Sale | None = field(default=None, init=False, repr=False)
@@ -75,6 +77,7 @@ class House:
             remembered=remembered,
             dirty=self.dirty,
         )
+        yield from self._warned(task)
         yield events.TestsBefore(task.id, before)
         sale = self._sale = _Sale(task, run, before)
         memory = self.memory if self.refines else None
@@ -257,7 +260,7 @@ class House:
         )
 
     def _remember(self, auction: Auction, sale: _Sale) -> Generator[events.Event, None, None]:
-        if self.memory is None:
+        if self.memory is None or not self.records:
             return
         try:
             if sale.number is None:
@@ -269,6 +272,11 @@ class House:
             yield events.NotRemembered(auction.task.id, error.message)
         else:
             yield events.Remembered(auction.task.id, sale.number)
+        yield from self._warned(sale.task)
+
+    def _warned(self, task: Task) -> events.Stream:
+        for reason in self.memory.told() if self.memory is not None else ():
+            yield events.MemoryWarned(task.id, reason)
 
 
 def _best(works: list[Work]) -> Work:

@@ -93,6 +93,9 @@ class Memory(Protocol):
     def amend(self, number: int, auction: Auction) -> None:
         """Put the works of `auction`, and what came of them, in place of those recorded under this id."""
 
+    def told(self) -> list[str]:
+        """What was mended or left out since the last call, for the user."""
+
 
 class Sandbox(Protocol):
     """One open sandbox holding a copy of the snapshot. Methods raise SandboxError when it has gone."""

@@ -20,6 +20,11 @@ def clean(text: str, newlines: bool = True) -> str:
     return text if newlines else _BREAKS.sub(_visible, text)
 
 
+def escaped(json: str) -> str:
+    """A line of JSON with the same characters escaped that `clean` makes visible."""
+    return _HOSTILE.sub(lambda match: f"\\u{ord(match.group()):04x}", json)
+
+
 def indented(text: str) -> str:
     """Every line of `text` moved in by four columns: foreign text that stands below a line of ours."""
     return "\n".join(f"    {line}" for line in text.splitlines())

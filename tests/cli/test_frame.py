@@ -84,7 +84,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "wanted"),
     [
         (["sovle"], ["no command 'sovle'", "sale solve"]),
-        (["frobnicate"], ["no command 'frobnicate'", "solve, replay"]),
+        (["frobnicate"], ["no command 'frobnicate'", "solve, batch"]),
         (["--bogus"], ["--bogus", "sale --help"]),
         (["init", "--bogus"], ["--bogus", "sale init --help"]),
         (["models", "lsit"], ["lsit", "sale models --help"]),

@@ -53,7 +53,7 @@ def test_an_edit_replaces_its_passage() -> None:
 def test_an_edit_must_be_found_once() -> None:
     action = actions.parse(EDIT)
     assert isinstance(action, actions.Edit)
-    with pytest.raises(actions.FormatError, match="2 times"):
+    with pytest.raises(actions.FormatError, match="more than once"):
         actions.edited("old\nold\n", action)
     with pytest.raises(actions.FormatError, match=r"did you mean these lines\?\nolder"):
         actions.edited("x\nolder\n", action)

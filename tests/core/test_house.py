@@ -185,6 +185,27 @@ def test_a_memory_that_cannot_be_written_does_not_take_the_patch_away() -> None:
     assert only(seen, events.RunEnded)[0].patch.diff
 
 
+def test_what_memory_mended_is_said_where_it_happened() -> None:
+    class Mended(ListMemory):
+        says = ["restored"]  # noqa: RUF012
+
+        def record(self, auction: Auction) -> int:
+            self.says.append("no copy")
+            return super().record(auction)
+
+        def told(self) -> list[str]:
+            said, self.says[:] = list(self.says), []
+            return said
+
+    seen, _ = run(house([GOOD], memory=Mended()))
+    warned = [
+        (place, event.reason) for place, event in enumerate(seen) if isinstance(event, events.MemoryWarned)
+    ]
+    assert [reason for _, reason in warned] == ["restored", "no copy"]
+    assert warned[0][0] == 1
+    assert isinstance(seen[warned[1][0] - 1], events.Remembered)
+
+
 def test_the_same_seed_gives_the_same_run_and_money_adds_up() -> None:
     first, one = run(house([BAD, GOOD], seed=3))
     second, two = run(house([BAD, GOOD], seed=3))
