@@ -2,6 +2,8 @@
 #
 #   make demo    four models sell a task, a sandbox proves the patch: story on stderr, patch on stdout
 #   make test    the checks and the whole test suite
+#   make faults  every attack and fault, promise by promise: a table, and tests/faults.md
+#   make guards  take every guard away, one by one, and expect its test to fail
 #   make check   ruff, mypy, import contracts
 #   make bench   measure, print a table, write build/bench.json
 #   make clean   remove what was built (make distclean: the virtual environment too)
@@ -18,7 +20,7 @@ BIN := $(VENV)/bin
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: all demo test check bench clean distclean packages engine image ready
+.PHONY: all demo test faults guards check bench clean distclean packages engine image ready
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 
@@ -83,6 +85,12 @@ check: packages
 
 test: ready check
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: ready
+	@$(BIN)/python -m tests.faults
+
+guards: ready
+	@$(BIN)/python -m tests.guards
 
 bench: ready
 	@$(BIN)/python -m salecli.bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -30,22 +31,22 @@ def check(model: type[SectionT], values: Mapping[str, Any], where: Callable[[Key
         ConfigError: an unknown key (with the nearest known one), a missing key, a wrong type or value.
     """
     for key in unknown(model, values):
-        name = dotted(key)
+        name = _shown(dotted(key))
         names = known(model)
         siblings = _level(names, _parent(key))
         elsewhere = [other for other in names if other.rpartition(".")[2] == key[-1]]
         near = nearest(name, elsewhere) or nearest(name, siblings) or nearest(name, names)
         meant = f"; did you mean {near!r}?" if near else ""
-        raise ConfigError(f"{where(key)}: unknown key {name!r}{meant}", f"known here: {', '.join(siblings)}")
+        raise ConfigError(f"{where(key)}: unknown key '{name}'{meant}", f"known here: {', '.join(siblings)}")
     try:
         return model.model_validate(values)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False)[0]
         key = tuple(part for part in error["loc"] if not _is_branch(part))
-        name = dotted(key) or "the file"
+        name = _shown(dotted(key)) or "the file"
         if error["type"] == "missing":
             raise ConfigError(
-                f"{where(key)}: {name!r} is missing", f"add {name.rpartition('.')[2]} = ..."
+                f"{where(key)}: '{name}' is missing", f"add {name.rpartition('.')[2]} = ..."
             ) from None
         raise ConfigError(f"{where(key)}: {name} {expected(error)}", "mend the value") from None
 
@@ -142,4 +143,22 @@ def expected(error: ErrorDetails) -> str:
         wanted = "has too few entries" if kind == "too_short" else "has too many entries"
     else:
         wanted = _EXPECTED.get(kind, error["msg"])
-    return f"{wanted}, not {error['input']!r}" if kind != "too_short" else wanted
+    return f"{wanted}, not {_value(error['input'])}" if kind != "too_short" else wanted
+
+
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = 200
+
+
+def _value(value: object) -> str:
+    """A value as a message shows it: on one line, and no longer than a person reads."""
+    try:
+        return _brief.repr(value)
+    except ValueError:  # Python does not write out a number of more than 4,300 digits
+        return "a number of thousands of digits"
+
+
+def _shown(name: str) -> str:
+    """A key as a message shows it: without control characters, shortened."""
+    name = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name[:200])
+    return name if len(name) < 200 else f"{name[:200]}..."

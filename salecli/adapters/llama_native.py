@@ -69,7 +69,7 @@ def complaint() -> str:
     """The first error that llama.cpp logged since the last call: the ones after it are its echo."""
     said = _lines[0].removeprefix("llama_model_load: ") if _lines else ""
     _lines.clear()
-    return said
+    return said[:300]
 
 
 class Vocabulary:
@@ -361,9 +361,14 @@ class Sampler:
         llama.llama_sampler_free(self.chain)
 
 
+def offloads(gpu_layers: int | None) -> bool:
+    """Whether layers go to a GPU."""
+    return gpu_layers != 0 and bool(llama.llama_supports_gpu_offload())
+
+
 def _load(file: str, gpu_layers: int | None) -> Any:
     """The model in a file; None for `gpu_layers` puts all of them on a GPU where this build can."""
-    offload = gpu_layers != 0 and bool(llama.llama_supports_gpu_offload())
+    offload = offloads(gpu_layers)
     params = llama.llama_model_default_params()
     params.n_gpu_layers = (-1 if gpu_layers is None else gpu_layers) if offload else 0
     # On a CPU a mapped file would stay in memory beside its repacked copy.

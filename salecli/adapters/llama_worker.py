@@ -10,6 +10,7 @@ import codecs
 import contextlib
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 LATENCY = 0.010
 """Seconds that a token may wait for company before it is sent."""
+
+
+MARGIN = 2 << 30
+"""Bytes of memory that the process may take beyond twice what its model was estimated at."""
+PRINTED = 256 << 20
+"""Bytes of the file that takes what llama.cpp prints."""
 
 
 class Refused(Exception):
@@ -48,6 +55,7 @@ def main() -> None:
     # When memory runs out, the kernel should end this process and not the tool.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")
+    _bound(resource.RLIMIT_FSIZE, PRINTED)
     inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     stop = Stop()
     parent = os.getppid()
@@ -58,6 +66,14 @@ def main() -> None:
             worker.serve(inbox.get())
         except Broken:
             os._exit(0)
+
+
+def _bound(what: int, most: int) -> None:
+    """Hold this process to a limit of the kernel's, where the limit is not lower already."""
+    _, hard = resource.getrlimit(what)
+    with contextlib.suppress(OSError, ValueError):
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, hard))
 
 
 class Stop:
@@ -95,6 +111,10 @@ def _listen(reader: Reader, inbox: queue.SimpleQueue[Message], stop: Stop, paren
             message = reader.receive(timeout=1.0)
         except Broken:
             os._exit(0)
+        except BaseException:  # no memory for the request: nobody would ever answer it
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(70)
         if os.getppid() != parent:
             os._exit(0)
         if message is None:
@@ -141,6 +161,8 @@ class Worker:
         except (ImportError, OSError, RuntimeError) as error:
             raise Refused("import", reason=str(error)) from error
         native.start()
+        if not native.offloads(request["gpu_layers"]):  # a GPU's driver maps far more than it takes
+            _bound(resource.RLIMIT_DATA, 2 * request["memory"] + MARGIN)
         self._stop.flag = native.Flag()
         try:
             sequence = native.Sequence0(

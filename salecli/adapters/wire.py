@@ -36,9 +36,11 @@ def encode(message: Message) -> bytes:
 class Reader:
     """The reading end of a pipe. Half a frame stays in the buffer, so an interrupted call loses nothing."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, largest: int = LARGEST) -> None:
+        """`largest`: bytes of a frame beyond which the other side talks nonsense."""
         os.set_blocking(fd, False)
         self._fd = fd
+        self._largest = largest
         self._buffer = bytearray()
 
     def receive(self, timeout: float | None = None) -> Message | None:
@@ -68,7 +70,7 @@ class Reader:
         if len(self._buffer) < _LENGTH.size:
             return None
         (length,) = _LENGTH.unpack_from(self._buffer)
-        if length > LARGEST:
+        if length > self._largest:
             raise Broken(f"a frame of {length} bytes")
         end = _LENGTH.size + length
         if len(self._buffer) < end:
@@ -77,7 +79,7 @@ class Reader:
         del self._buffer[:end]
         try:
             message = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Broken(f"not JSON: {error}") from error
         if not isinstance(message, dict):
             raise Broken("not a JSON object")

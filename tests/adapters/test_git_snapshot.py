@@ -196,3 +196,24 @@ def test_only_folders_of_dead_owners_are_reaped(tmp_path: Path, monkeypatch: pyt
         "elsewhere",
         "other",
     }
+
+
+def test_a_past_commit_and_nothing_else(calc: Path) -> None:
+    old = git(calc, "rev-parse", "HEAD")
+    git(calc, "tag", "v1")
+    (calc / "calc.py").write_text(FIXED)
+    (calc / "later.py").write_text("later = 1\n")
+    git(calc, "add", "--all")
+    git(calc, "commit", "-qm", "later")
+    (calc / "dirty.py").write_text("dirty = 1\n")
+    before = fingerprint(calc)
+    for name in (old, old[:9], "v1", "HEAD~1"):
+        with Repository(calc).snapshot(commit=name) as snapshot:
+            assert (snapshot.head, snapshot.dirty) == (old, ())
+            assert snapshot.files == (".gitignore", "calc.py", "test_calc.py")
+            assert snapshot.read("calc.py") == CALC["calc.py"]
+    for name in ("v2", "--all", "HEAD:calc.py"):
+        with pytest.raises(RepositoryError, match="has no commit") as caught:
+            Repository(calc).snapshot(commit=name)
+        assert "git log" in caught.value.hint
+    assert fingerprint(calc) == before

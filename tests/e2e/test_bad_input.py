@@ -187,7 +187,7 @@ def test_memory_file(scene: Scene) -> None:
     memory = scene.folder / "memory.sqlite3"
     memory.write_bytes(b"not a database, not at all" * 10)
     asked: tuple[str | Path, ...] = ("solve", "issue.md", "--memory", memory)
-    scene.refused(*asked, code=2, says="is damaged: it is not an SQLite file", hint="move it away")
+    scene.refused(*asked, code=2, says="is damaged: it is not an SQLite file", hint="sale memory restore")
     assert memory.read_bytes() == b"not a database, not at all" * 10
     memory.unlink()
     assert prepare(memory) is None

@@ -135,7 +135,7 @@ def test_its_patch_can_be_applied_to_the_files(seen: list[events.Event], tmp_pat
     run.note(repository=str(folder), title="Add")
     done = Replay(run).apply(patch, "worktree")
     assert (folder / "add.py").read_text() == "good\n"
-    assert str(run.folder / "patch.diff") in done.undo
+    assert done.undo == f"sale apply --undo {run.id}"
 
 
 def test_what_runs_on_the_host_needs_a_yes_of_its_own(seen: list[events.Event], tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,9 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from salecli.adapters.docker import DockerWorkspace
+from salecli.adapters.git import Repository
 from salecli.adapters.testing import PYTEST
+from salecli.adapters.undo import take_back
 from salecli.core import events
 from salecli.core.values import Patch, Verdict
 from salecli.core.verdict import reached
@@ -65,8 +66,9 @@ def test_the_whole_patch_goes_into_the_files_and_the_undo_takes_it_back(tmp_path
         assert control.verified == []
         applied = screen._accepting.applied
         assert applied is not None
-        assert applied.undo.split()[0] in said(pilot.app)
-        subprocess.run(applied.undo, shell=True, check=True)
+        assert applied.undo == f"sale apply --undo {control.id}"
+        assert applied.undo in said(pilot.app)
+        take_back(Repository(tmp_path / "shop"), control.id)
         assert shop(tmp_path, "calc.py") == OLD
 
     review(tmp_path, script, (120, 30))
