@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from salecli.cli.options import Attempts, MemoryFile, NoRefine, Plain, Pool, Seed, Thrift
+
 EPILOG = """\b
 A task is an issue file NAME.md, or a folder NAME with an issue.md and, if needed, a task.toml:
   repository = "../shop"   # the default: the repository that the issue lies in
@@ -40,7 +42,7 @@ def batch(
     repo: Annotated[
         Path | None, typer.Option(help="The repository of tasks that name none.", show_default="the issue's")
     ] = None,
-    pool: Annotated[str | None, typer.Option(help="A pool's name, or a pool file, for all tasks.")] = None,
+    pool: Pool = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Tasks that go on at the same time.")] = 1,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Begin no task after one that did not pass.")
@@ -55,13 +57,11 @@ def batch(
         bool,
         typer.Option("--frozen-memory", help="Every task finds the memory as it was at the batch's begin."),
     ] = False,
-    no_refine: Annotated[bool, typer.Option("--no-refine", help="No refinement from memory.")] = False,
-    attempts: Annotated[
-        int | None, typer.Option(min=1, help="Bidders that may work, one after another.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.")] = None,
-    thrift: Annotated[float | None, typer.Option(min=0, help="How much cost counts: the weight w_c.")] = None,
-    memory: Annotated[Path | None, typer.Option(help="The memory file.", readable=False)] = None,
+    no_refine: NoRefine = False,
+    attempts: Attempts = None,
+    seed: Seed = None,
+    thrift: Thrift = None,
+    memory: MemoryFile = None,
     budget_usd: Annotated[
         float | None,
         typer.Option(min=0, help="Begin no task once the batch has cost this, earlier sittings included."),
@@ -79,9 +79,7 @@ def batch(
         bool,
         typer.Option("--json", help="Results as JSON lines on stdout; the lines for people go to stderr."),
     ] = False,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Plain lines: no colour, no moving display.")
-    ] = False,
+    plain: Plain = False,
 ) -> None:
     """Sell a folder of tasks, one after another, on one memory: a line for each.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from salecli.cli.exits import Exit
+from salecli.cli.options import Pool
 
 app = typer.Typer()
 
@@ -20,7 +21,7 @@ Examples:
 
 @app.command(epilog=_EPILOG)
 def doctor(
-    pool: Annotated[str | None, typer.Option(help="A pool's name or the path of a pool file.")] = None,
+    pool: Pool = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON line per check on stdout.")] = False,
 ) -> None:
     """Check that everything sale needs is there, and say what to type where it is not.

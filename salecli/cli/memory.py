@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from salecli.cli.options import MemoryFile
 from salecli.core.text import clean
 from salecli.errors import MemoryFault, UsageError
 
@@ -28,9 +29,6 @@ Examples:
 
 app = typer.Typer(no_args_is_help=True, epilog=EPILOG)
 
-MemoryFile = Annotated[
-    Path | None, typer.Option("--memory", metavar="PATH", help="The memory file; else the configured one.")
-]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many auctions at most.")]
 

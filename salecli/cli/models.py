@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from salecli.cli.options import Pool
+
 app = typer.Typer(no_args_is_help=True, epilog="\b\nExample:\n  sale models list\n")
 
 
@@ -17,7 +19,7 @@ def models() -> None:
 
 @app.command("list", epilog="\b\nExamples:\n  sale models list\n  sale models list --pool mine.toml --json\n")
 def list_(
-    pool: Annotated[str | None, typer.Option(help="A pool's name or the path of a pool file.")] = None,
+    pool: Pool = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON line per model on stdout.")] = False,
 ) -> None:
     """List a pool's agents: model file, size, memory when loaded, price, context."""

@@ -8,23 +8,19 @@ from typing import Annotated
 import typer
 
 from salecli.cli.opening import Options, begin
+from salecli.cli.options import NoRefine, PlainScreens, Pool, Repository
 
 app = typer.Typer()
-
-FOLDER = typer.Option(help="The repository, or a folder inside it.")
-POOL = typer.Option(help="A pool's name, or a pool file.")
-PLAIN = typer.Option("--plain", help="Plain lines and numbered choices in place of the screens.")
-NO_REFINE = typer.Option("--no-refine", help="No refinement from memory.")
 
 
 @app.command()
 def screen(
     ctx: typer.Context,
     issue: Annotated[Path, typer.Argument(help="A text file that says what is to be done.")],
-    repo: Annotated[Path | None, FOLDER] = None,
-    pool: Annotated[str | None, POOL] = None,
-    plain: Annotated[bool, PLAIN] = False,
-    no_refine: Annotated[bool, NO_REFINE] = False,
+    repo: Repository = None,
+    pool: Pool = None,
+    plain: PlainScreens = False,
+    no_refine: NoRefine = False,
 ) -> None:
     """Open the screens with an issue, to sell it, watch the work and review the patch."""
     before: Options = ctx.obj or Options()

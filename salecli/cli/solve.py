@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from salecli.cli.options import Attempts, MemoryFile, NoRefine, Plain, Pool, Seed, Thrift
 from salecli.core.decisions import Accept
 from salecli.errors import UsageError
 
@@ -28,15 +29,13 @@ def solve(
         str, typer.Argument(help="A text file that says what is to be done, or - for standard input.")
     ],
     repo: Annotated[Path, typer.Option(help="The repository, or a folder inside it.")] = Path(),
-    pool: Annotated[str | None, typer.Option(help="A pool's name, or a pool file.")] = None,
+    pool: Pool = None,
     agent: Annotated[str | None, typer.Option(help="Let this agent win, whatever the scores say.")] = None,
     reason: Annotated[str, typer.Option(help="Why --agent was chosen; memory keeps it.")] = "",
-    no_refine: Annotated[bool, typer.Option("--no-refine", help="No refinement from memory.")] = False,
-    attempts: Annotated[
-        int | None, typer.Option(min=1, help="Bidders that may work, one after another.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.")] = None,
-    thrift: Annotated[float | None, typer.Option(min=0, help="How much cost counts: the weight w_c.")] = None,
+    no_refine: NoRefine = False,
+    attempts: Attempts = None,
+    seed: Seed = None,
+    thrift: Thrift = None,
     apply: Annotated[Accept | None, typer.Option(help="Apply a solved task's patch.")] = None,
     patch: Annotated[
         Path | None, typer.Option(help="Also write the patch to this file.", readable=False)
@@ -47,13 +46,11 @@ def solve(
             help="The test command, run in the sandbox; changes to files that it names do not count."
         ),
     ] = None,
-    memory: Annotated[Path | None, typer.Option(help="The memory file.", readable=False)] = None,
+    memory: MemoryFile = None,
     json: Annotated[
         bool, typer.Option("--json", help="Events as JSON lines on stdout, in place of the patch.")
     ] = False,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Plain lines: no colour, no moving display.")
-    ] = False,
+    plain: Plain = False,
 ) -> None:
     """Sell a task to the agents of a pool and print the patch that passes the tests.
 

@@ -16,6 +16,7 @@ from salecli import __version__
 from salecli.cli import COMMANDS
 from salecli.cli.exits import Exit
 from salecli.cli.opening import Options, begin
+from salecli.cli.options import NoRefine, PlainScreens, Pool, Repository
 from salecli.errors import UsageError
 
 if TYPE_CHECKING:  # Typer's own types have no public address.
@@ -99,12 +100,10 @@ def _version(asked: bool) -> None:
 )
 def sale(
     ctx: typer.Context,
-    repo: Annotated[Path | None, typer.Option(help="The repository, or a folder inside it.")] = None,
-    pool: Annotated[str | None, typer.Option(help="A pool's name, or a pool file.")] = None,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Plain lines and numbered choices in place of the screens.")
-    ] = False,
-    no_refine: Annotated[bool, typer.Option("--no-refine", help="No refinement from memory.")] = False,
+    repo: Repository = None,
+    pool: Pool = None,
+    plain: PlainScreens = False,
+    no_refine: NoRefine = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
