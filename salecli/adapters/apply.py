@@ -74,7 +74,7 @@ def _to_working_tree(repository: Repository, store: ObjectFolder, diff: str, run
             files = tuple(item.path for item in latest.changed)
             if note:  # it was half done, and is finished now
                 return Applied("worktree", files, undo, note=note)
-            raise _there(files, run)
+            raise _there(files, f"undo: {undo}")
     changed = _changed_on_disk(repository, store, diff, run)
     made = {
         "/".join(parts[:depth])
@@ -110,7 +110,7 @@ def _changed_on_disk(repository: Repository, store: ObjectFolder, diff: str, run
             store.applied(now, diff, back=True)
         except PatchRefused:
             raise refused from None
-        raise _there(paths, run) from None
+        raise _there(paths, f"to a branch: sale apply {run} --to branch") from None
     gone = {item.path for item in changed if item.after is None}
     for item in changed:
         if item.before is None and not free(top, item.path, gone):
@@ -118,11 +118,8 @@ def _changed_on_disk(repository: Repository, store: ObjectFolder, diff: str, run
     return changed
 
 
-def _there(paths: Sequence[str], run: str) -> AppliedAlready:
-    return AppliedAlready(
-        f"the patch is applied already: {', '.join(map(printable, paths))}",
-        f"to a branch: sale apply {run} --to branch",
-    )
+def _there(paths: Sequence[str], hint: str) -> AppliedAlready:
+    return AppliedAlready(f"the patch is applied already: {', '.join(map(printable, paths))}", hint)
 
 
 def _paths(store: ObjectFolder, diff: str) -> list[str]:

@@ -82,10 +82,11 @@ def test_a_patch_that_is_there_already_is_said_to_be(calc: Path) -> None:
     patch = everything(calc)
     apply_patch(Repository(calc), patch, "r1", "worktree")
     before = fingerprint(calc)
-    for run in ("r1", "r2"):
+    hints = {"r1": "undo: sale apply --undo r1", "r2": "to a branch: sale apply r2 --to branch"}
+    for run, hint in hints.items():
         with pytest.raises(AppliedAlready, match=r"applied already: calc\.py, ") as caught:
             apply_patch(Repository(calc), patch, run, "worktree")
-        assert caught.value.hint == f"to a branch: sale apply {run} --to branch"
+        assert caught.value.hint == hint
         assert fingerprint(calc) == before
 
 

@@ -233,14 +233,6 @@ def test_nothing_of_the_git_folder_changes_but_objects_and_our_refs(calc: Path, 
     git(calc, "fsck", "--strict")
 
 
-def test_a_patch_that_is_there_already_is_not_applied_again(calc: Path, patch: Patch) -> None:
-    apply(calc, patch)
-    before = fingerprint(calc)
-    again = apply_patch(Repository(calc), patch, "r1", "worktree")
-    assert "already" in again.note
-    assert fingerprint(calc) == before
-
-
 def test_a_branch_is_not_taken_back_but_says_how(calc: Path, patch: Patch) -> None:
     applied = apply_patch(Repository(calc), patch, "r1", "branch")
     with pytest.raises(UsageError, match="branch sale/r1") as caught:

@@ -43,7 +43,9 @@ def _why(board: Board, key: Key) -> str:
     others = [one for one in board.scores.values() if one.agent != agent]
     if key in board.scores and others:
         second = ranked(others, board.prices)[0]
-        parts.append(f"{second.total - board.scores[key].total:.3f} ahead of {shown(second.agent, 12)}")
+        ahead = f"{second.total - board.scores[key].total:.3f}"
+        ahead = "less than 0.001" if ahead == "0.000" else ahead
+        parts.append(f"{ahead} ahead of {shown(second.agent, 12)}")
     return "; ".join(parts)
 
 
