@@ -195,7 +195,10 @@ def _to_branch(repository: Repository, store: ObjectFolder, patch: Patch, run: s
             "the patch does not apply to HEAD: it builds on changes that are not committed",
             "commit them first, or apply it on top of them: --apply worktree",
         ) from error
-    if git.run("rev-parse", "--quiet", "--verify", f"refs/heads/{name}", expect=(0, 1)).strip():
+    known = git.run("rev-parse", "--quiet", "--verify", f"refs/heads/{name}^{{tree}}", expect=(0, 1)).strip()
+    if known.decode("ascii") == store.applied(f"{head}^{{tree}}", diff):
+        raise AppliedAlready(f"the branch {name} holds the patch already", f"git switch {name}")
+    if known:
         raise PatchRefused(f"the branch {name} is there already", f"git branch -D {name}, then apply again")
     extra = {"GIT_INDEX_FILE": str(store.folder / "branch-index")}
     git.run("read-tree", head, extra=extra)

@@ -101,6 +101,8 @@ def _ended(app: SaleApp) -> int:
     if run is not None and run.run.begun:
         ways = ["show", "replay", *(["apply"] if run.solved else [])]
         Output().story(f"run {run.id}: " + ", ".join(f"sale {way} {run.id}" for way in ways))
+        if run.undo:
+            Output().story(f"its patch is applied; undo: {run.undo}")
     if app.signals.number:
         return 128 + app.signals.number
     if app.return_code or (run is not None and run.bug):

@@ -83,8 +83,10 @@ class LiveRun:
         self.bug = False
         """Whether an error that nobody foresaw ended the run."""
         self.stopped = False
-        self._stopping: threading.Thread | None = None
         """Whether the user cut the run short."""
+        self.undo = ""
+        """The command that takes back what was applied last; empty where nothing was."""
+        self._stopping: threading.Thread | None = None
         self.woken: Callable[[], None] = lambda: None
         self._opens = opens
         self._worked = Worked(time.monotonic())
@@ -160,7 +162,9 @@ class LiveRun:
     def apply(self, patch: Patch, to: Target, flagged: bool = False) -> Applied:
         from salecli.adapters.accept import accept
 
-        return accept(self.run, self._open().repository, patch, to, flagged=flagged)
+        done = accept(self.run, self._open().repository, patch, to, flagged=flagged)
+        self.undo = done.undo
+        return done
 
     def revise(self, comment: str) -> None:
         self._open()

@@ -165,7 +165,7 @@ def test_a_branch_is_made_without_touching_anything_else(calc: Path) -> None:
     assert git(calc, "rev-parse", "sale/r1^") == git(calc, "rev-parse", "main")
     assert git(calc, "rev-parse", "sale/r1^{tree}") == patch.tree
     assert git(calc, "log", "-1", "--format=%s", "sale/r1") == "Fix adding"
-    with pytest.raises(PatchRefused, match="there already"):
+    with pytest.raises(AppliedAlready, match="holds the patch already"):
         apply_patch(Repository(calc), patch, "r1", "branch")
     hook.unlink()
     subprocess.run(applied.undo, shell=True, check=True, capture_output=True)

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from salecli.adapters.journal import runs_folder
 from salecli.practice.curriculum import practice as task_of
 from salecli.tui.app import SaleApp
+from salecli.tui.live import LiveRun
 from salecli.tui.wiring import wiring
 from tests.e2e.world import contents, practice
 from tests.tui import scene
@@ -104,6 +105,8 @@ def test_from_the_issue_to_a_branch(tmp_path: Path) -> None:
         app.close()
     (run,) = [one.name for one in runs_folder().iterdir()]
     branch = f"sale/{run}"
+    assert isinstance(app.control, LiveRun)
+    assert app.control.undo.endswith(f"branch -D {branch}")  # said once more at the end
     written = subprocess.run(
         ["git", "-C", folder, "show", f"{branch}:{path}"], check=True, capture_output=True, text=True
     ).stdout

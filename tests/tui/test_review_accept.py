@@ -68,8 +68,23 @@ def test_the_whole_patch_goes_into_the_files_and_the_undo_takes_it_back(tmp_path
         assert applied is not None
         assert applied.undo == f"sale apply --undo {control.id}"
         assert applied.undo in said(pilot.app)
+        await press(pilot, "b", "n")
+        assert "Not applied" in said(pilot.app)
+        assert applied.undo in said(pilot.app), "what stands is not forgotten over what was not done"
         take_back(Repository(tmp_path / "shop"), control.id)
         assert shop(tmp_path, "calc.py") == OLD
+
+    review(tmp_path, script, (120, 30))
+
+
+def test_a_rejection_after_applying_says_what_stands(tmp_path: Path) -> None:
+    async def script(pilot: P, control: Deciding, screen: ReviewScreen) -> None:
+        await press(pilot, "a", "y", "r")
+        assert "what was applied stays" in scene.drawn(pilot.app)
+        await press(pilot, *"bad", "enter")
+        assert "Rejected: bad" in said(pilot.app)
+        assert f"sale apply --undo {control.id}" in said(pilot.app)
+        assert "Nothing was applied" not in said(pilot.app)
 
     review(tmp_path, script, (120, 30))
 
@@ -89,7 +104,7 @@ def test_a_part_is_verified_first_and_exactly_that_goes_to_the_branch(tmp_path: 
         # The same selection again needs no second verification; the branch is there already.
         await press(pilot, "b", "y")
         assert len(control.verified) == 1
-        assert "there already" in said(pilot.app)
+        assert f"the branch sale/{control.id} holds the patch already" in said(pilot.app)
 
     review(tmp_path, script, (120, 30))
 

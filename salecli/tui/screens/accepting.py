@@ -62,6 +62,7 @@ class Accepting:
         self.checked: Checked | None = None
         """The last verification of a part."""
         self.applied: Applied | None = None
+        """What was done last to the user's repository; it stands until they take it back."""
 
     async def accept(
         self,
@@ -141,7 +142,7 @@ class Accepting:
         words = "\n\n".join(filter(None, (self._what(to, given, choice), because)))
         sure = Sure(title, words, yes=yes, no="Do not apply", danger=not solved)
         if not await self.screen.app.push_screen_wait(sure):
-            self._say("Not applied.", "")
+            self._kept("Not applied.")
             return False
         twice = flagged(given.patch.changes, choice.paths)
         if not twice:
@@ -152,8 +153,22 @@ class Accepting:
         sure = Sure("Flagged files", words, yes="Apply them too", no="Do not apply", danger=True)
         if await self.screen.app.push_screen_wait(sure):
             return True
-        self._say("Not applied: the flagged files were not agreed to. Leave them out with f.", "")
+        self._kept("Not applied: the flagged files were not agreed to. Leave them out with f.")
         return False
+
+    def _kept(self, said: str) -> None:
+        """Say that nothing was done just now, and what of before still stands."""
+        self._say(f"{said}\n{self.stands}".strip(), "")
+
+    @property
+    def stands(self) -> str:
+        """What was applied, and the command that takes it back; empty where nothing was."""
+        done = self.applied
+        if done is None:
+            return ""
+        where = f"onto branch {done.branch}" if done.branch else f"to your files: {', '.join(done.files[:3])}"
+        more = f" and {len(done.files) - 3} more" if not done.branch and len(done.files) > 3 else ""
+        return f"Applied {where}{more}.\nundo (u copies it): {done.undo}"
 
     def _what(self, to: Target, given: Checked, choice: Choice) -> str:
         patch = given.patch
@@ -184,7 +199,8 @@ class Accepting:
         try:
             done = await asyncio.to_thread(self.control.apply, given.patch, to, host)
         except AppliedAlready as error:
-            self._say(f"Nothing to do: {error.message}. b makes a branch of it.", "bad")
+            branch = " b makes a branch of it." if to == "worktree" else ""
+            self._say(f"Nothing to do: {error.message}.{branch}", "bad")
             return False
         except SaleError as error:
             self._say(f"Not applied: {_words(error)}", "bad")
@@ -195,10 +211,7 @@ class Accepting:
         finally:
             self.busy = ""
         self.applied = done
-        where = f"onto branch {done.branch}" if done.branch else f"to your files: {', '.join(done.files[:3])}"
-        more = f" and {len(done.files) - 3} more" if not done.branch and len(done.files) > 3 else ""
-        note = f"\n{done.note}" if done.note else ""
-        self._say(f"Applied {where}{more}.{note}\nundo (u copies it): {done.undo}", "good")
+        self._say("\n".join(filter(None, (self.stands, done.note))), "good")
         return True
 
 

@@ -326,7 +326,8 @@ undo it. **c** sends it back to its agent with a comment, **r** applies nothing.
                 self.run_worker(self._reject(reason), group="reject")
 
         if self._deciding("reject"):
-            label = "Why? Memory keeps the reason; nothing is applied."
+            stays = "what was applied stays" if self._accepting.applied else "nothing is applied"
+            label = f"Why? Memory keeps the reason; {stays}."
             self.app.push_screen(Ask("Reject the patch", label), given)
 
     async def _reject(self, reason: str) -> None:
@@ -338,7 +339,8 @@ undo it. **c** sends it back to its agent with a comment, **r** applies nothing.
                 failed = f"{error.message} ({error.hint})"
         self.rejected = reason or "no reason given"
         lost = f"\nMemory does not keep the reason: {failed}" if failed else ""
-        self.say(f"Rejected: {self.rejected}\nNothing was applied.{lost}", "bad" if failed else "")
+        stands = self._accepting.stands or "Nothing was applied."
+        self.say(f"Rejected: {self.rejected}\n{stands}{lost}", "bad" if failed else "")
 
     def action_comment(self) -> None:
         def given(comment: str | None) -> None:
