@@ -80,6 +80,7 @@ def _override(ask: Questions, board: Board, decisions: Decisions, leader: str) -
     agent = bidders[ask.choice("Who shall win?", options, bidders.index(leader) if leader in bidders else 0)]
     if agent == leader:
         decisions.withdraw_override()
+        ask.say(f"{agent} leads by the scores: they decide.")
         return
     decisions.override(agent, ask.line(f"Why {agent}? Memory keeps the reason; Enter gives none:"))
 

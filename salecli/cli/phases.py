@@ -13,6 +13,8 @@ class Phase:
         self.said = "The run is being prepared: the tests run once before the auction."
         self.agent = ""
         """Who works and may be given a hint; empty while nobody does."""
+        self.follows = False
+        """Whether another bidder follows where this one does not solve it."""
         self._limits: WorkLimits | None = None
         self._steps = self._tokens = 0
         self._patched = False
@@ -41,6 +43,7 @@ class Phase:
         match event:
             case events.WorkStarted(agent=agent, limits=limits):
                 self.agent, self._limits, self._patched = agent, limits, False
+                self.follows = event.attempt < event.attempts
                 self._steps = self._tokens = 0
                 self._works()
             case events.StepTaken(step=step):

@@ -300,7 +300,7 @@ class Conversation:
             self._hint()
         elif agent and chosen == 2:
             decisions.hand_over()
-            self._ask.say(f"{agent} hands over before its next step")
+            self._ask.say(f"{agent} {'hands over' if self._phase.follows else 'ends'} before its next step")
         elif chosen == len(options) - 2:
             decisions.pause()
         elif chosen == len(options) - 1:
@@ -309,13 +309,16 @@ class Conversation:
     def _helps(self) -> list[str]:
         """What can be done for an agent at work."""
         agent = self._phase.agent
-        return [f"give {agent} a hint", f"let {agent} hand over to the next bidder"] if agent else []
+        if not agent:
+            return []
+        ends = f"let {agent} hand over to the next bidder" if self._phase.follows else f"end {agent}'s work"
+        return [f"give {agent} a hint", ends]
 
     def _hint(self) -> None:
         hint = self._ask.line("Your hint, Enter for none:")
         if hint:
             self._control.decisions.hint(hint)
-            self._ask.say("your hint goes with the next observation")
+            self._ask.say(f"your hint goes with what {self._phase.agent} reads next")
 
     def _review(self) -> str:
         """A comment for a new attempt, empty where the user is done."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+import termios
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TextIO
 
 from salecli.cli.output import Output
@@ -38,6 +40,17 @@ class Questions:
         Raises:
             NoMoreInput: there is none.
         """
+        self._drop()
+        return self._read(prompt)
+
+    def _drop(self) -> None:
+        """On a terminal, forget what was typed before the question stood there; a pipe's lines stay."""
+        if self._stdin.isatty():
+            # Python holds nothing back: a terminal gives it one line at a time.
+            with suppress(termios.error):
+                termios.tcflush(self._stdin.fileno(), termios.TCIFLUSH)
+
+    def _read(self, prompt: str) -> str:
         self.say(prompt)
         self.waiting = True
         try:
@@ -50,6 +63,7 @@ class Questions:
 
     def text(self, prompt: str) -> str:
         """Several lines, up to a line that holds a dot alone; empty where there are none."""
+        self._drop()
         self.say(f"{prompt} A line with a single dot ends it; a dot alone goes back.")
         lines: list[str] = []
         self.waiting = True
@@ -70,15 +84,17 @@ class Questions:
         What is asked before something happens to the user's files has a default that does nothing.
         """
         default %= len(options)
+        self._drop()
         self.say(title)
         for number, option in enumerate(options, 1):
             self.say(f"  {number}  {option}")
         while True:
-            typed = self.line(f"Choose 1 to {len(options)}, Enter is {default + 1}:")
+            typed = self._read(f"Choose 1 to {len(options)}, Enter is {default + 1}:")
             if not typed:
                 return default
             if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(options):
                 return int(typed) - 1
+            self._drop()
             self.say(f"{typed!r} is none of the numbers 1 to {len(options)}.")
 
     def yes(self, question: str, yes: str = "yes", no: str = "no") -> bool:

@@ -14,7 +14,7 @@ from salecli.adapters.sqlitefaults import restoring
 from salecli.cli.output import Output
 from salecli.core.text import clean, indented
 from salecli.core.values import Auction, Bid, Work
-from salecli.core.words import counted, money, plural, shortened
+from salecli.core.words import counted, decided, money, plural, shortened
 from salecli.errors import MemoryFault
 
 
@@ -138,11 +138,7 @@ def tell_auction(output: Output, number: int, created: str, auction: Auction) ->
         sources = f", after reading {', '.join(map(str, bid.pairs))}" if bid.pairs else ""
         output.result(f"\nplan of {_bidder(bid)}{sources}:")
         output.result(indented(bid.plan))
-    output.result(f"\n{auction.provisional} led before refinement")
-    output.result(f"{auction.winner}{' (refined)' if auction.winner_refined else ''} won")
-    if auction.override:
-        why = f": {_flat(auction.override.reason)}" if auction.override.reason else ""
-        output.result(f"you chose {auction.override.agent}{why}")
+    output.result(f"\n{_flat(decided(auction))}")
     for work in auction.works:
         _work(output, work)
     output.result(

@@ -203,6 +203,10 @@ class Story:
         self._now(f"{event.agent} works")
 
     @_tell.register
+    def _(self, event: events.Hinted) -> None:
+        self._say(f"hint to {event.agent}: {event.text}")
+
+    @_tell.register
     def _(self, event: events.StepTaken) -> None:
         step = event.step
         did = f"{step.action} {step.target}".strip() if step.action != "none" else "no valid action"

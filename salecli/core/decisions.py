@@ -177,7 +177,7 @@ class Decisions:
             return asked
 
     def hint(self, text: str) -> None:
-        """Say something to the working agent with its next observation."""
+        """Say something to the agent that writes the next reply; it stands below what it reads last."""
         with self._changed:
             self._hints.append(text)
 

@@ -211,6 +211,14 @@ class WorkToken(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Hinted(Event):
+    """The agent reads what the user said before its next reply, below its last observation or its plan."""
+
+    agent: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepTaken(Event):
     agent: str
     step: Step

@@ -12,11 +12,12 @@ from salecli.core.auction import hold
 from salecli.core.before import check_before
 from salecli.core.decisions import Decisions
 from salecli.core.limits import WorkLimits
+from salecli.core.observe import hinted
 from salecli.core.ports import Memory, Workspace
 from salecli.core.requests import refuse
 from salecli.core.round import Round
 from salecli.core.values import Auction, Bid, Step, Task, Tests, Usage, Verdict, Work
-from salecli.core.work import hinted, work
+from salecli.core.work import work
 from salecli.errors import ModelError, PatchRefused, SaleError, SandboxError, UsageError
 
 
@@ -138,6 +139,8 @@ class House:
         task, works = sale.task, sale.works
         for request in self.decisions.requests():
             yield from refuse(task, request)
+        for hint in self.decisions.hints():
+            yield events.Refused(task.id, f"hint {hint}", "no step follows")
         auction = self._auction(sale)
         if sale.record.winner:
             yield from self._remember(auction, sale)

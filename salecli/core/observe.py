@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from salecli.core.values import Completed, Tests
+from dataclasses import replace
+
+from salecli.core.values import Completed, Step, Tests
 
 
 def clip(text: str, budget: int) -> str:
@@ -58,3 +60,13 @@ def failure_note(tests: Tests) -> str:
     names = ", ".join(case.name for case in failing[:3])
     more = f" and {len(failing) - 3} more" if len(failing) > 3 else ""
     return f"{names}{more} failed: {failing[0].message}".rstrip(": ")
+
+
+def hinted(step: Step, *hints: str) -> Step:
+    """The step with what the user says of it at the end of its observation."""
+    return replace(step, observation=below(step.observation, *hints))
+
+
+def below(text: str, *hints: str) -> str:
+    """A text with what the user says of it below."""
+    return "\n".join([text, *(f"hint: {hint}" for hint in hints)])

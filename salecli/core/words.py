@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from salecli.core.limits import WorkLimits
-    from salecli.core.values import Tests
+    from salecli.core.values import Auction, Tests
 
 
 def counted(tests: Tests) -> str:
@@ -23,6 +23,17 @@ def money(usd: float) -> str:
     """USD with two digits that count, never as a power of ten."""
     places = 2 if usd >= 0.1 or usd <= 0 else 1 - math.floor(math.log10(usd))
     return f"{usd:.{places}f} USD"
+
+
+def decided(auction: Auction) -> str:
+    """Who led, and who won or was chosen by the user, with the reason."""
+    led = f"{auction.provisional} led"
+    if any(bid.refined for bid in auction.bids):
+        led += " before refinement"
+    winner = f"{auction.winner}{' (refined)' if auction.winner_refined else ''}"
+    if auction.override is None:
+        return f"{led}; {winner} won"
+    return f"{led}; you chose {winner}: {auction.override.reason or 'no reason given'}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -17,7 +17,7 @@ from salecli.core.agent import Agent, seed_for
 from salecli.core.border import border
 from salecli.core.decisions import Decisions
 from salecli.core.limits import WorkLimits
-from salecli.core.observe import failure_note, seen_command, seen_tests
+from salecli.core.observe import below, failure_note, hinted, seen_command, seen_tests
 from salecli.core.ports import Sandbox
 from salecli.core.requests import refuse
 from salecli.core.values import (
@@ -65,8 +65,7 @@ def work(
     failure ends the work with its name; nothing is raised for it.
     """
     # Below a plan, as below an observation: there is no other place for it before the first step.
-    plan = f"{bid.plan}\nhint: {comment}" if comment and not earlier else bid.plan
-    turns = list(agent.render("work", task, plan=plan))
+    plan = below(bid.plan, comment) if comment and not earlier else bid.plan
     job = _Job(
         agent,
         task,
@@ -77,7 +76,7 @@ def work(
         seed,
         clock,
         clock() + limits.seconds,
-        turns,
+        plan,
         len(earlier),
     )
     try:
@@ -113,11 +112,6 @@ def work(
     )
 
 
-def hinted(step: Step, *hints: str) -> Step:
-    """The step with what the user says of it at the end of its observation."""
-    return replace(step, observation="\n".join([step.observation, *(f"hint: {hint}" for hint in hints)]))
-
-
 def _model_ending(error: ModelError) -> WorkEnd:
     match error:
         case ContextFull():
@@ -141,9 +135,12 @@ class _Job:
     seed: int
     clock: Callable[[], float]
     stop_at: float
-    turns: list[Turn]
+    plan: str
     first: int = 0
     """Steps that were taken before this work began."""
+    turns: list[Turn] = field(default_factory=list)
+    last: Step | None = None
+    """The step whose observation is read next; None before the first."""
     steps: list[Step] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     tests: Tests | None = None
@@ -152,21 +149,23 @@ class _Job:
 
     def again(self, earlier: Sequence[Step]) -> None:
         """Carry out earlier steps once more, and rebuild the transcript up to the last one's observation."""
+        self.turns = list(self.agent.render("work", self.task, plan=self.plan))
         for step in earlier:
             # What could not be done then cannot be done now; what the agent saw of it is known.
             with suppress(ValueError):
                 self._change(actions.parse(step.reply))
             self.tests = step.tests or self.tests
             self.turns[-1] = Turn("assistant", step.reply)
-            self.turns += self.agent.profile.prompts.render("observe", observation=step.observation)
+            self._observe(step)
 
     def step(self) -> Generator[events.Event, None, None]:
         """One turn: reply, action, observation. Raises _Over where it was the last."""
         self._check_limits()
         yield from self._stand()
         if self.decisions.handed_over():
-            raise _Over("handed over", "the user asked for the next bidder")
+            raise _Over("handed over", "the user asked for it")
         yield from self.agent.load(self.task)
+        yield from self._hear()
         reply, usage = yield from self._reply()
         self.usage += usage
         kind: ActionKind = "none"
@@ -181,13 +180,36 @@ class _Job:
             observation, tests = self._carry_out(action)
             over = self._ending(action, tests)
         number = self.first + len(self.steps) + 1
-        step = hinted(Step(number, kind, target, reply, observation, tests, usage), *self.decisions.hints())
+        step = Step(number, kind, target, reply, observation, tests, usage)
         self.steps.append(step)
         yield events.StepTaken(self.task.id, self.agent.name, step)
         if over is not None:
             raise over
-        observation = step.observation
-        self.turns += self.agent.profile.prompts.render("observe", observation=observation)
+        self._observe(step)
+
+    def _observe(self, step: Step) -> None:
+        self.last = step
+        self.turns += self._seen(step)
+
+    def _seen(self, step: Step) -> Sequence[Turn]:
+        return self.agent.profile.prompts.render("observe", observation=step.observation)
+
+    def _hear(self) -> events.Stream:
+        """What the user said meanwhile goes below what is read next, which no model has seen yet."""
+        hints = self.decisions.hints()
+        if not hints:
+            return
+        if self.last is None:
+            self.plan = below(self.plan, *hints)
+            self.turns = list(self.agent.render("work", self.task, plan=self.plan))
+        else:
+            said = hinted(self.last, *hints)
+            self.turns[-len(self._seen(said)) :] = self._seen(said)
+            self.last = said
+            if self.steps:
+                self.steps[-1] = said
+        for hint in hints:
+            yield events.Hinted(self.task.id, self.agent.name, hint)
 
     def _check_limits(self) -> None:
         limits = self.limits

@@ -14,6 +14,7 @@ import pytest
 from salecli.adapters import records
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.cli import main
+from salecli.core.values import Override
 from tests.adapters.auctions import WordCounter, auction, rich_auction, work
 
 
@@ -98,6 +99,14 @@ def test_show_tells_everything_and_obeys_nothing(sale: Sale) -> None:
     ):
         assert part in said.out
     assert "[red]tree[/red]" in sale("show", "2").out
+
+
+def test_show_speaks_of_refinement_only_where_there_was_one(file: Path, sale: Sale) -> None:
+    memory = SqliteMemory(file, WordCounter(name="all-MiniLM-L6-v2"), "pool", "prompts")
+    memory.record(auction(run="run-d", winner=("small", False), override=Override("small", "")))
+    assert "large led; large won" in sale("show", "2").lines
+    assert "large led before refinement; you chose middle: I like its plan" in sale("show", "3").lines
+    assert "large led; you chose small: no reason given" in sale("show", "4").lines
 
 
 def test_show_takes_a_run_and_gives_the_whole_record(sale: Sale) -> None:

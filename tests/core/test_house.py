@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -148,7 +149,7 @@ def test_closing_cancels_and_cleans_up() -> None:
     assert model.closed == 1
 
 
-def test_a_hint_comes_with_the_next_observation_and_a_hand_over_ends_the_work() -> None:
+def test_a_hint_before_any_step_stands_below_the_plan_and_a_hand_over_ends_the_work() -> None:
     decisions = Decisions()
     one = house([BAD, BAD], [GOOD], decisions=decisions)
     works = []
@@ -158,11 +159,60 @@ def test_a_hint_comes_with_the_next_observation_and_a_hand_over_ends_the_work() 
             if len(works) == 1:
                 decisions.hint("look at the sign")
         if isinstance(event, events.StepTaken) and event.step.number == 1 and event.agent == "s":
-            assert event.step.observation.endswith("hint: look at the sign")
+            model = one.pool.agent("s").model
+            assert isinstance(model, ScriptedModel)
+            assert model.asked[-1][0].text.endswith("plan s\nhint: look at the sign")
             decisions.hand_over()
         if isinstance(event, events.WorkEnded) and event.agent == "s":
             assert event.end == "handed over"
     assert works == ["s", "l"]
+
+
+def test_a_hint_is_read_with_the_next_reply_by_whoever_writes_it() -> None:
+    decisions = Decisions()
+    one = house([BAD, BAD, "```done\n```"], [GOOD], decisions=decisions)
+    seen: list[object] = []
+    stream = one.run(TASK, "run1")
+    with suppress(StopIteration):
+        while True:
+            event = next(stream)
+            seen.append(event)
+            if isinstance(event, events.StepTaken):
+                decisions.hint(f"hint {event.step.number} of {event.agent}")
+    small, large = (one.pool.agent(name).model for name in ("s", "l"))
+    assert isinstance(small, ScriptedModel)
+    assert isinstance(large, ScriptedModel)
+    # Each is in the prompt of the reply that follows, below what was seen, and stays in the transcript.
+    assert small.asked[2][-2].text.endswith("1 failed\nhint: hint 1 of s")
+    assert small.asked[3][: len(small.asked[2]) - 1] == small.asked[2][:-1]
+    assert small.asked[3][-2].text.endswith("\nhint: hint 2 of s")
+    # Nobody of the first attempt reads the third: the next bidder does. Nobody at all reads the last.
+    assert large.asked[-1][0].text.endswith("plan l\nhint: hint 3 of s")
+    assert [(event.agent, event.text) for event in only(seen, events.Hinted)] == [
+        ("s", "hint 1 of s"),
+        ("s", "hint 2 of s"),
+        ("l", "hint 3 of s"),
+    ]
+    assert [(event.what, event.reason) for event in only(seen, events.Refused)] == [
+        ("hint hint 1 of l", "no step follows")
+    ]
+
+
+def test_a_hint_at_the_border_before_a_step_comes_with_that_step() -> None:
+    decisions = Decisions(stops={"work"})
+    one = house([BAD, GOOD], decisions=decisions)
+    paused = 0
+    for event in one.run(TASK, "run1"):
+        if isinstance(event, events.Paused):
+            paused += 1
+            if paused == 2:
+                decisions.hint("look at the sign")
+            decisions.resume()
+    model = one.pool.agent("s").model
+    assert isinstance(model, ScriptedModel)
+    assert model.asked[-1][-2].text.endswith("\nhint: look at the sign")
+    assert one._sale is not None
+    assert one._sale.works[0].steps[0].observation.endswith("\nhint: look at the sign")
 
 
 def test_what_the_user_accepts_is_asked_for_once_and_may_change() -> None:

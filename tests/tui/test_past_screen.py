@@ -39,8 +39,9 @@ def test_one_auction_in_full(path: Path) -> None:
         await pilot.pause()
         text = "\n".join(str(one.visual) for one in app.screen.query(Static))
         for part in (
-            "sort a file in shop", "solved by small", "run rich", "large led before refinement; middle won",
-            "you chose middle: I like its plan", "plan small, rewritten", "reading auctions 1 (sum a list)",
+            "sort a file in shop", "solved by small", "run rich", "plan small, rewritten",
+            "large led before refinement; you chose middle: I like its plan",
+            "reading auctions 1 (sum a list)",
             "middle worked: 1 step, tests pass", "test_new failed: assert 1 == 2", "modified add.py +1 -1",
             "flagged: test", "verdict: solved", "\\x1b[31mred",
         ):  # fmt: skip

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from salecli.core import events
 from salecli.core.values import Tests, Usage
 from salecli.tui.bridge import Bridge
 from salecli.tui.control import Control
 from salecli.tui.live import LiveRun
-from salecli.tui.screens.dialogs import Ask, Confirm
 from salecli.tui.screens.watching import ARMED
 from salecli.tui.screens.work import Whole, WorkScreen
 from salecli.tui.widgets.attempts import Attempts
@@ -179,6 +179,13 @@ def test_a_revision_goes_on_below(tmp_path: Path) -> None:
     look(told(works.whole(), tmp_path), check)
 
 
+def first(attempts: int) -> list[events.Event]:
+    """An attempt that solved nothing, the first of so many."""
+    begins, *more = failing()
+    assert isinstance(begins, events.WorkStarted)
+    return [replace(begins, attempts=attempts), *more]
+
+
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
@@ -186,8 +193,10 @@ def test_a_revision_goes_on_below(tmp_path: Path) -> None:
             [*failing()[:-1]],
             "xs is done (step limit); the tests run in a fresh sandbox, attempt 1, 360 tokens",
         ),
-        ([*failing()], "xs did not solve it; the next bidder follows"),
-        ([*failing(), events.Paused("t1", "work")], "xs did not solve it; paused before the next attempt"),
+        ([*failing()], "xs did not solve it, attempt 1, 360 tokens"),
+        ([*first(2)], "xs did not solve it; the next bidder follows"),
+        ([*first(2), events.Paused("t1", "work")], "xs did not solve it; paused before the next attempt"),
+        ([*first(1)], "xs did not solve it, attempt 1 of 1, 360 tokens"),
         ([events.RunFailed("t1", "disk\nfull \x1b[2J", "make room")], "failed: disk\\nfull \\x1b[2J"),
         ([events.RunEnded("t1", False, "", None, 0, 0, 0, 0)], "nobody worked"),
         (
@@ -195,7 +204,7 @@ def test_a_revision_goes_on_below(tmp_path: Path) -> None:
                 events.WorkStarted("t1", "xs", False, 1),
                 events.WorkEnded("t1", "xs", "sandbox died", "gone", Usage()),
             ],
-            "xs did not solve it; the next bidder follows",
+            "xs did not solve it, attempt 1",
         ),
     ],
 )
@@ -317,35 +326,6 @@ def working(tmp_path: Path, check: Callable[[Shown, Pilot[None], LiveRun], Await
         run_async(go())
     finally:
         run.close()
-
-
-def test_a_hint(tmp_path: Path) -> None:
-    async def check(app: Shown, pilot: Pilot[None], run: LiveRun) -> None:
-        await pilot.press("h")
-        assert isinstance(app.screen, Ask)
-        assert isinstance(app.focused, Input)
-        await pilot.press(*"hi", "enter")
-        await pilot.pause()
-        assert run.decisions.hints() == ["hi"]
-        assert note(app) == "your hint goes with the next observation"
-        await pilot.press("h", "x", "escape")
-        assert run.decisions.hints() == []
-
-    working(tmp_path, check)
-
-
-def test_the_next_bidder(tmp_path: Path) -> None:
-    async def check(app: Shown, pilot: Pilot[None], run: LiveRun) -> None:
-        await pilot.press("n")
-        assert isinstance(app.screen, Confirm)
-        await pilot.press("n")
-        assert not run.decisions.handed_over()
-        await pilot.press("n", "y")
-        await pilot.pause()
-        assert run.decisions.handed_over()
-        assert note(app) == "s hands over before its next step"
-
-    working(tmp_path, check)
 
 
 def test_pause_and_step(tmp_path: Path) -> None:

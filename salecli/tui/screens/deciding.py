@@ -31,7 +31,7 @@ class Deciding(Watching):
                 f"Let agent {place} win",
                 show=place <= 4,
                 id=f"auction.override{place}",
-                tooltip=f"Let agent {place} win, with a reason; pressed again, take it back",
+                tooltip=f"Let agent {place} win, with a reason; again, or on the leader, take it back",
                 group=_CHOOSE,
             )
             for place in range(1, 9)
@@ -118,16 +118,20 @@ class Deciding(Watching):
         return unsettled
 
     def action_override(self, place: int) -> None:
-        """Let an agent win whatever the scores say; on the one that was chosen, take it back."""
+        """Let an agent win whatever the scores say; on the one chosen, or the leader, take that back."""
         if not self.may():
             return
         board, decisions = self.control.board, self.control.decisions
         agent = board.agents[place]
         now = decisions.overridden()
-        if now is not None and now.agent == agent:
+        # Before the auction waits for the user, another may still come to lead.
+        leads = board.paused_at == "winner" and board.leader is not None and board.leader[0] == agent
+        if now is not None and (leads or now.agent == agent):
             decisions.withdraw_override()
             self.say("Taken back: the scores decide.")
             self.draw()
+        elif leads:
+            self.say(f"{agent} leads by the scores already.")
         elif agent in board.out:
             self.say(f"{agent} is out: {board.out[agent]}", "warning")
         else:

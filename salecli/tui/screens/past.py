@@ -19,7 +19,7 @@ from salecli.adapters.journal import Run, runs_folder
 from salecli.adapters.sqlitefile import reading
 from salecli.core.text import clean
 from salecli.core.values import Auction, Bid, Work
-from salecli.core.words import counted, money, plural, shortened
+from salecli.core.words import counted, decided, money, plural, shortened
 from salecli.errors import SaleError
 from salecli.tui.messages import OpenRun
 from salecli.tui.screens.dialogs import Pick
@@ -101,12 +101,7 @@ whose plans were read for a refined bid; **Esc** goes back.
         yield _line(auction.task.text, "text")
         yield _line("bids, and what the judges gave", "head")
         yield BidTable(auction)
-        yield _line(f"{auction.provisional} led before refinement; {_winner(auction)} won", "text")
-        if auction.override is not None:
-            why = auction.override.reason
-            yield _line(
-                f"you chose {auction.override.agent}{f': {why}' if why else ', without a reason'}", "text"
-            )
+        yield _line(decided(auction), "text")
         for bid in auction.bids:
             yield _line(f"plan of {_bidder(bid)}, {bid.tokens} tokens", "head")
             if bid.pairs:
@@ -161,10 +156,6 @@ def _result(auction: Auction) -> str:
         f"{result}   {auction.tokens:,} tokens   {money(auction.usd)}, "
         f"the dearest agent alone {money(auction.usd_largest)}"
     )
-
-
-def _winner(auction: Auction) -> str:
-    return f"{auction.winner}, refined," if auction.winner_refined else auction.winner
 
 
 def _bidder(one: Bid | Work) -> str:

@@ -39,7 +39,7 @@ What the winner does, step by step. The first line says how far it is; below it 
 test run, the newest last: `.` passed, `F` failed, `E` error, `s` skipped. Where there are many tests, a sign
 stands for several and shows the worst of them.
 
-A **hint** goes to the agent with its next observation. **Next** lets the next bidder take over, in a fresh
+A **hint** goes below what the agent reads next. **Next** lets the next bidder take over, in a fresh
 sandbox. **Pause** holds the run before its next step; **Step** takes one and holds it again. **Esc** twice
 stops the run; what was done until then stays in its folder.
 """
@@ -84,8 +84,10 @@ stops the run; what was done until then stays in its folder.
         before = self.attempts.last
         # The history, taken at first, does not say when things happened.
         self.attempts.apply(fed, self.control.at if self.is_mounted else None)
-        if isinstance(fed, events.StepTaken):
+        if isinstance(fed, events.Hinted):
             self._asked = [one for one in self._asked if "hint" not in one]
+            if self._shown is not None and self._shown[0] != "now":
+                self._shown = None  # what is shown may have grown by it
         elif (
             isinstance(fed, events.WorkEnded)
             or self.attempts.working is None
@@ -146,13 +148,15 @@ stops the run; what was done until then stays in its folder.
     def _blocks(self, row: Row) -> list[Block]:
         """The texts behind a row, whole."""
         attempt = self.attempts.all[row.attempt]
+        # Those of before the first step stand with it, and with its reply while that is written.
+        hints = [("hint", one) for one in attempt.hints] if row.step == 0 or not attempt.steps else []
         if row.part == "step":
-            return step_blocks(attempt.steps[row.step])
+            return [*hints, *step_blocks(attempt.steps[row.step])]
         if row.part == "end":
             return end_blocks(attempt)
         if row.part == "attempt":
             return []
-        blocks: list[Block] = []
+        blocks: list[Block] = hints
         if attempt.steps:
             last = attempt.steps[-1]
             blocks.append((f"step {last.number}: {did(last)}", last.observation))
@@ -215,10 +219,10 @@ stops the run; what was done until then stays in its folder.
             # The dialog may have stood there while the work ended.
             if text and self.working:
                 self.control.decisions.hint(text)
-                self._asked.append("your hint goes with the next observation")
+                self._asked.append(f"your hint goes with what {attempt.agent} reads next")
                 self.draw()
 
-        self.app.push_screen(Ask(f"Hint for {attempt.agent}", "It goes with the next observation."), given)
+        self.app.push_screen(Ask(f"Hint for {attempt.agent}", "It goes with what it reads next."), given)
 
     def action_hand_over(self) -> None:
         attempt = self.attempts.working
@@ -229,16 +233,17 @@ stops the run; what was done until then stays in its folder.
             # The dialog may have stood there while this attempt ended: the next one was not meant.
             if yes and self.attempts.working is attempt and self.working:
                 self.control.decisions.hand_over()
-                self._asked.append(f"{attempt.agent} hands over before its next step")
+                self._asked.append(
+                    f"{attempt.agent} {'ends' if attempt.final else 'hands over'} before its next step"
+                )
                 self.draw()
 
-        text = (
-            f"{attempt.agent} ends before its next step, unsolved. If attempts are left, "
-            "the next bidder starts afresh in a new sandbox; otherwise the run ends."
-        )
-        self.app.push_screen(
-            Confirm("Hand over to the next bidder?", text, "Hand over", "Let it work"), answered
-        )
+        title, yes = "Hand over to the next bidder?", "Hand over"
+        then = "The next bidder starts afresh in a new sandbox."
+        if attempt.final:
+            title, yes, then = "End the work?", "End", "It is the last attempt: nobody follows."
+        text = f"{attempt.agent} ends before its next step, unsolved. {then}"
+        self.app.push_screen(Confirm(title, text, yes, "Let it work"), answered)
 
     def action_pause(self) -> None:
         decisions = self.control.decisions

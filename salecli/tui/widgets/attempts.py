@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from salecli.core import events
 from salecli.core.limits import WorkLimits
+from salecli.core.observe import hinted
 from salecli.core.text import clean
 from salecli.core.values import Step, Tests, Usage, Verdict
 from salecli.core.words import counted, plural
@@ -49,6 +50,8 @@ class Attempt:
     attempts: int = 0
     """How many there are at most; 0 where that is not known."""
     limits: WorkLimits | None = None
+    hints: list[str] = field(default_factory=list)
+    """What the user said before its first step."""
     first: int = 1
     """Number of its first step: a revision counts on."""
     steps: list[Step] = field(default_factory=list)
@@ -75,6 +78,11 @@ class Attempt:
     def over(self) -> bool:
         """Whether nothing more comes of it."""
         return self.verdict is not None or (self.end is not None and self.end.end == "sandbox died")
+
+    @property
+    def final(self) -> bool:
+        """Whether nobody follows it: the last one that there may be, or a revision."""
+        return self.number >= self.attempts
 
     def now(self) -> str:
         """What goes on in it."""
@@ -122,7 +130,7 @@ class Attempts:
                 revised = self.last if self.ended is not None else None
                 self.ended = self.failed = None
                 first = revised.next if revised else 1
-                self.all.append(Attempt(agent, refined, number, at, fed.attempts, limits, first))
+                self.all.append(Attempt(agent, refined, number, at, fed.attempts, limits, first=first))
             case events.Paused():
                 self.paused = True
             case events.Resumed():
@@ -144,6 +152,11 @@ class Attempts:
             case Streamed(what="work", text=text):
                 attempt.loading = False
                 attempt.reply.append(text)
+            case events.Hinted(text=text):
+                if attempt.steps:
+                    attempt.steps[-1] = hinted(attempt.steps[-1], text)
+                else:
+                    attempt.hints.append(text)
             case events.StepTaken(step=step):
                 attempt.steps.append(step)
                 attempt.reply.clear()
@@ -206,6 +219,8 @@ class Attempts:
             said = "solved" if self.ended.solved else "not solved"
             return [f"{said} by {attempt.agent}", plural(len(attempt.steps), "step"), *tokens, which]
         if attempt.over:
+            if attempt.final:
+                return [f"{attempt.agent} did not solve it", which, *tokens]
             state = "paused before the next attempt" if self.paused else "the next bidder follows"
             return [f"{attempt.agent} did not solve it; {state}"]
         if attempt.end is not None:
