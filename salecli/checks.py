@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _SPACE = 2 << 30
 """Bytes that runs, memory and the sandbox image want to find free."""
 
+_NEEDED = frozenset(("repository", "settings", "pool", "docker", "image"))
+"""Checks without which there is nothing to run, or nothing to run it in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -33,6 +36,11 @@ class Finding:
     fine: bool = True
     short: str = ""
     """What was found, in two or three words, where it is worth a word on a screen."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether no run can begin before this is mended."""
+        return not self.fine and self.name in _NEEDED
 
 
 def findings(root: Path | None, pool: str | None = None) -> Iterator[Finding]:

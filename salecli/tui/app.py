@@ -260,14 +260,16 @@ class SaleApp(Frame):
         return cast("Replay", control) if len(self.screen_stack) == 1 else None
 
     def on_key(self, event: events.Key) -> None:
-        """Say why a key of a run's screens does nothing."""
+        """Say why a key of a run's screens does nothing; a free Esc takes notices away."""
         active = self.screen.active_bindings.get(event.key)
-        if self.control is None or self.current_mode not in RUN_SCREENS or len(self.screen_stack) > 1:
+        if len(self.screen_stack) > 1 or (active is not None and active.enabled):
             return
-        if active is None or not active.enabled:
+        if event.key == "escape":
+            self.clear_notifications()
+        elif self.control is not None and self.current_mode in RUN_SCREENS:
             said = not_now(event.key, self.screen, self._keymap, not self.control.live)
             if said:
-                self.notify(said, markup=False, timeout=3)
+                self.notify(said, markup=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that work at times only: `q` while no run goes on, a recording's while one is played."""

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 from textual.app import App
+from textual.notifications import Notify, SeverityLevel
 
 from salecli.core.text import clean
 from salecli.errors import SaleError
 from salecli.resources import data_folder
 from salecli.tui import themes
 
+_ERROR = 8.0
+"""Seconds for which an error is shown."""
+
 
 class Frame(App[None]):
     """What the app does on every screen, whatever runs there."""
+
+    NOTIFICATION_TIMEOUT: ClassVar[float] = 3.0
+    SUSPENDED_SCREEN_CLASS: ClassVar[str] = "-suspended"
 
     def __init__(self, theme: str) -> None:
         """`theme` is one of `themes.NAMES`; where no colours are wanted, it does not count."""
@@ -23,6 +31,26 @@ class Frame(App[None]):
             self.register_theme(one)
         # Nothing is drawn yet: to tell the watchers would have all styles parsed once more.
         self.set_reactive(App.theme, themes.ANSI.name if plain else theme)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a notice for three seconds, an error for longer."""
+        if timeout is None and severity == "error":
+            timeout = _ERROR
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+
+    def on_notify(self, event: Notify) -> None:
+        """The same words never stand twice at once."""
+        told = event.notification
+        if any((one.title, one.message) == (told.title, told.message) for one in self._notifications):
+            event.prevent_default()
 
     def warn(self, text: str) -> None:
         """Say what the user should know before anything else."""

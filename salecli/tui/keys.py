@@ -129,6 +129,8 @@ def not_now(key: str, screen: Screen[Any], chosen: Mapping[str, str], recorded: 
     """Why a key does nothing on a run's screen; empty where it is a key of none of them."""
     from salecli.tui.rooms import kind
 
+    if key == "escape":  # it takes back what stands there, and that may be nothing
+        return ""
     binding = _binding(type(screen), key, chosen)
     if binding is not None:
         tell: Callable[[str], str] = getattr(screen, "why_not", lambda action: "")

@@ -62,7 +62,8 @@ class Replay:
         if self.ended and self._next is None:
             return "recording"
         if self.paused:
-            return "replay stands still"
+            speed = "at once" if self.speed == AT_ONCE else f"{self.speed:g}x"
+            return f"replay {speed}, stands still"
         return "replay" if self.speed == AT_ONCE else f"replay {self.speed:g}x"
 
     @property

@@ -86,6 +86,23 @@ def test_override_asks_why_and_the_reason_is_remembered(run: LiveRun) -> None:
     play(run, test)
 
 
+def test_choosing_the_leader_is_no_override(run: LiveRun) -> None:
+    async def test(app: Hall, pilot: Pilot[None], run: LiveRun) -> None:
+        assert run.board.leader is not None
+        key = str(run.board.agents.index(run.board.leader[0]) + 1)
+        await pilot.press(key)
+        await pilot.pause()
+        assert app.screen is app.auction
+        assert run.decisions.overridden() is None
+        assert app.told("leads by the scores already")
+        run.decisions.override("l", "once")
+        await pilot.press(key)
+        assert run.decisions.overridden() is None
+        assert app.told("Taken back")
+
+    play(run, test)
+
+
 def test_override_again_takes_it_back_and_esc_chooses_nobody(run: LiveRun) -> None:
     async def test(app: Hall, pilot: Pilot[None], run: LiveRun) -> None:
         await pilot.press("4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -12,8 +13,9 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static, TextArea
 
+from salecli.tui.app import SaleApp
 from salecli.tui.screens.dialogs import Ask, AskText, Confirm, Dialog, Pick
-from tests.tui.scene import run_async
+from tests.tui.scene import drawn, run_async, wiring
 
 HOSTILE = "[@click=app.quit]x[/] \x1b[2J"
 
@@ -158,5 +160,29 @@ def test_foreign_text_is_shown_as_it_is_and_what_is_asked_is_visible(
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             await look(pilot)
+
+    run_async(go())
+
+
+@pytest.mark.parametrize(
+    ("dialog", "says"),
+    [
+        (Ask("a", "b"), "Enter sends"),
+        (AskText("a", "b"), "F10 sends"),
+        (Confirm("a", "b"), "asks before"),
+        (Pick("a", [("1", "one")]), "digit picks"),
+    ],
+)
+def test_f1_says_what_a_question_is_for(tmp_path: Path, dialog: Dialog[Any], says: str) -> None:
+    async def go() -> None:
+        app = SaleApp(tmp_path, wiring(tmp_path / "shop"))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await app.push_screen(dialog)
+            await pilot.press("f1")
+            await pilot.pause()
+            assert says in " ".join(drawn(app).split())
+            await pilot.press("escape")
+            await pilot.pause()
+            assert app.screen is dialog
 
     run_async(go())

@@ -149,3 +149,13 @@ def test_what_runs_on_the_host_needs_a_yes_of_its_own(seen: list[events.Event], 
     done = Replay(run).apply(replace(patch, changes=changes), "branch", flagged=True)
     assert done.branch == f"sale/{run.id}"
     assert (folder / "add.py").read_text() == "stub"
+
+
+def test_a_replay_that_stands_still_says_its_speed(seen: list[events.Event], tmp_path: Path) -> None:
+    shown, _ = played(seen, tmp_path, gap=1.0)
+    shown.toggle()
+    said = [shown.state]
+    for _ in range(3):
+        shown.change(faster=True)
+        said.append(shown.state)
+    assert said == [f"replay {speed}, stands still" for speed in ("1x", "4x", "16x", "at once")]

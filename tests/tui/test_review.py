@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,21 @@ def test_an_empty_patch_is_said(tmp_path: Path) -> None:
         assert screen.reviewed.patch is None
 
     review(tmp_path, script, files={})
+
+
+def test_a_long_reason_leaves_room_for_what_the_run_took(tmp_path: Path) -> None:
+    async def script(pilot: P, control: Deciding, screen: ReviewScreen) -> None:
+        told = next(one for one in control.history if isinstance(one, events.VerdictReached))
+        lost = replace(told.verdict, solved=False, reason="a test that passed before is lost " * 9)
+        scene.more(control, screen, [replace(told, verdict=lost)])
+        await settled(pilot)
+        shown = scene.drawn(pilot.app).splitlines()
+        assert shown[1].strip().startswith("NOT solved by s: a test that")
+        assert shown[1].strip().endswith("…")
+        assert shown[2].strip().startswith("tests 1/2 > 2/2")
+        assert "USD" in shown[3]
+
+    review(tmp_path, script, (60, 20))
 
 
 HOSTILE = (

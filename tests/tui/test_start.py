@@ -91,9 +91,15 @@ async def settled(app: Started, pilot: Pilot[None]) -> None:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a commit, tests and some issues; no Docker engine."""
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+def shop(open_shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same without a Docker engine."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{open_shop.parent}/nobody.sock")
+    return open_shop
+
+
+@pytest.fixture
+def open_shop(tmp_path: Path) -> Path:
+    """A repository with a commit, tests and some issues."""
     folder = tmp_path / "shop"
     for name, text in {
         "cart.py": "total = 0\n",
@@ -113,7 +119,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_pasted_task_is_sold_as_it_is(shop: Path) -> None:
+@pytest.mark.docker
+def test_a_pasted_task_is_sold_as_it_is(open_shop: Path) -> None:
     text = "# Round half up\n\n  [bold]10.095[/] becomes 10.10, not 10.09\n"
 
     async def steps(app: Started, pilot: Pilot[None]) -> None:
@@ -125,18 +132,19 @@ def test_a_pasted_task_is_sold_as_it_is(shop: Path) -> None:
         assert isinstance(sold, StartRun)
         assert (sold.text, sold.name) == (text, "typed")
 
-    play(Started(shop), steps)
+    play(Started(open_shop), steps)
 
 
+@pytest.mark.docker
 @pytest.mark.parametrize("way", ["f10", "ctrl+enter", "click"])
-def test_every_way_to_sell(shop: Path, way: str) -> None:
+def test_every_way_to_sell(open_shop: Path, way: str) -> None:
     async def steps(app: Started, pilot: Pilot[None]) -> None:
         await pilot.press(*"do")
         await (pilot.click("#sell") if way == "click" else pilot.press(way))
         await pilot.pause()
         assert [one.text for one in app.posted if isinstance(one, StartRun)] == ["do"]
 
-    play(Started(shop), steps)
+    play(Started(open_shop), steps)
 
 
 def test_nothing_is_not_sold(shop: Path) -> None:
@@ -197,16 +205,17 @@ def test_files_that_are_no_issues(shop: Path, content: bytes, says: str) -> None
     play(Started(shop, shop / "big.md"), steps)
 
 
-def test_the_issue_of_the_command_line_is_one_key_from_sold(shop: Path) -> None:
+@pytest.mark.docker
+def test_the_issue_of_the_command_line_is_one_key_from_sold(open_shop: Path) -> None:
     async def steps(app: Started, pilot: Pilot[None]) -> None:
         assert "The task: issue.md" in app.text
         await pilot.press("f10")
         await pilot.pause()
         (sold,) = app.posted
         assert isinstance(sold, StartRun)
-        assert (sold.text, sold.name) == ((shop / "issue.md").read_text(), "issue.md")
+        assert (sold.text, sold.name) == ((open_shop / "issue.md").read_text(), "issue.md")
 
-    play(Started(shop, shop / "issue.md"), steps)
+    play(Started(open_shop, open_shop / "issue.md"), steps)
 
 
 def test_a_file_that_is_not_there(shop: Path) -> None:

@@ -97,7 +97,8 @@ stops the run.
     def apply(self, fed: Fed) -> None:
         """One more event or some tokens; what they change is drawn once before the next frame."""
         super().apply(fed)
-        self._tell_user(fed)
+        if self.control.live:  # what a recording tells is no news
+            self._tell_user(fed)
 
     def take(self, fed: Fed) -> None:
         """Follow who writes, who leads and what becomes of it."""
@@ -139,8 +140,6 @@ stops the run.
             case happened.Refused(what=what, reason=why):
                 self.turned = None
                 self.say(f"Not done ({what}): {why}", "warning")
-            case happened.SatOut(agent=agent, reason=why):
-                self.say(f"{agent} sits out: {why}")
             case happened.AgentOut(agent=agent, phase=phase, reason=why) if phase != "excluded":
                 self.say(f"{agent} ({phase}): {why}", "warning")
             case happened.MarkReplaced(mark=mark, reason=why):

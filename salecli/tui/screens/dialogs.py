@@ -31,6 +31,7 @@ class Dialog(ModalScreen[Answer]):
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (9, "-short"), (18, "-tall")]  # noqa: RUF012 - Textual does not say ClassVar
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="dialog.cancel", tooltip="Go back without an answer"),
+        Binding("f1", "app.help", "Help", id="dialog.help", show=False, tooltip="What this question is for"),
     ]
 
     def __init__(self, title: str) -> None:
@@ -76,6 +77,12 @@ class _Asking(Dialog[str]):
 class Ask(_Asking):
     """One line of text; Enter sends it."""
 
+    HELP: ClassVar = """\
+# A line
+
+sale wants a few words of you: what for stands above the line. **Enter** sends them, **Esc** goes back, and
+nothing is done. A reason may be left empty.
+"""
     KEYS = "Enter sends   Esc cancels"
 
     def field(self) -> Widget:
@@ -89,6 +96,12 @@ class Ask(_Asking):
 class AskText(_Asking):
     """Several lines of text; F10 sends them, and Ctrl+Enter where the terminal tells it from Enter."""
 
+    HELP: ClassVar = """\
+# A text
+
+Write as many lines as you like: what for stands above them. **F10** sends them, and **Ctrl+Enter** where the
+terminal knows it; **Enter** begins a new line. **Esc** goes back, and nothing is sent.
+"""
     KEYS = "F10 or Ctrl+Enter sends   Esc cancels"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f10,ctrl+enter", "send", "Send", id="dialog.send", tooltip="Send the text", priority=True),
@@ -104,6 +117,12 @@ class AskText(_Asking):
 class Confirm(Dialog[bool]):
     """Yes or no; where it is dangerous, "no" has the focus."""
 
+    HELP: ClassVar = """\
+# Yes or no
+
+sale asks before it does what the title names; the text below says what comes of it. **y** does it. **n** or
+**Esc** goes back, and nothing is changed. **Enter** presses the button that has the focus.
+"""
     AUTO_FOCUS: ClassVar[str | None] = ""
     KEYS: ClassVar[str] = "y says yes   n or Esc says no"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -155,6 +174,13 @@ class Confirm(Dialog[bool]):
 
 class Pick(Dialog[str]):
     """One of several (id, label); a digit picks one of the first nine at once."""
+
+    HELP: ClassVar = """\
+# One of several
+
+**Up** and **Down** go through the lines, **Enter** or a line's digit picks one. **Esc** goes back, and
+nothing is picked.
+"""
 
     def __init__(self, title: str, options: Sequence[tuple[str, str]]) -> None:
         super().__init__(title)

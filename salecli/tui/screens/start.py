@@ -20,7 +20,7 @@ from textual.widgets.option_list import Option
 
 from salecli.adapters.issues import MOST_FILES, Listed, decoded, issues_in, read_issue
 from salecli.core.text import clean
-from salecli.errors import SaleError
+from salecli.errors import SaleError, UsageError
 from salecli.tui.messages import OpenRun, StartRun
 from salecli.tui.widgets.headline import Headline
 from salecli.tui.widgets.issue import IssueText
@@ -100,6 +100,7 @@ before it works. It works in a Docker sandbox; your files stay as they are until
         self._overrides = overrides
         self._files: Sequence[Listed] = ()
         self._runs: Sequence[PastRun] = ()
+        self._findings: Sequence[Finding] = ()
 
     def compose(self) -> ComposeResult:
         yield Headline()
@@ -157,9 +158,22 @@ before it works. It works in a Docker sandbox; your files stay as they are until
     @work(exclusive=True, group="check")
     async def _check(self) -> None:
         """See whether everything is there."""
-        found = await asyncio.to_thread(_found, self._folder, self._overrides)
+        await self._find()
+
+    async def _find(self) -> None:
+        self._findings = await asyncio.to_thread(_found, self._folder, self._overrides)
         for status in self.query(StatusLine):  # none where the app is on its way out
-            status.show(found)
+            status.show(self._findings)
+
+    @work(exclusive=True, group="check")
+    async def _sell_if_mended(self, start: StartRun) -> None:
+        """Look again for what stops every run, and sell the task where nothing does any more."""
+        await self._find()
+        stops = next((one for one in self._findings if one.stops), None)
+        if stops is None:
+            self.post_message(start)
+        else:
+            self._refuse(UsageError(f"not sold: {stops.found}", stops.fix))
 
     @work(exclusive=True, group="load")
     async def _load(self, path: Path) -> None:
@@ -197,7 +211,11 @@ before it works. It works in a Docker sandbox; your files stay as they are until
             self._refuse(error)
             area.focus()
             return
-        self.post_message(StartRun(area.text, area.source))
+        start = StartRun(area.text, area.source)
+        if any(one.stops for one in self._findings):
+            self._sell_if_mended(start)
+        else:
+            self.post_message(start)
 
     def action_check(self) -> None:
         """Look for everything again."""

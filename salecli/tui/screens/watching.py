@@ -95,9 +95,7 @@ class Watching(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No keys for what cannot be decided any more, and none without widgets."""
-        if action == "cancel":
-            return self.there and (self.going or bool(self.query("Toast")))
-        return self.there and (self.going or action not in self.DECIDES)
+        return self.there and (self.going or action not in {*self.DECIDES, "cancel"})
 
     def why_not(self, action: str) -> str:
         """Why a key does nothing now, where there is more to say than that."""

@@ -35,6 +35,8 @@ class Column:
     out: str = ""
     """Why it is out, and what the user may do."""
     excluded: bool = False
+    sat_out: str = ""
+    """Why it does not rewrite its bid."""
 
     def tokens(self, refined: bool) -> int:
         """How many tokens of this plan came so far."""
@@ -64,7 +66,7 @@ class Columns(dict[str, Column]):
                 self._load(fed)
             case events.BidStarted(agent=agent, refined=refined):
                 column = self._of(agent)
-                column.loading, column.writing = False, refined
+                column.loading, column.writing, column.sat_out = False, refined, ""
                 if not refined:
                     column.before = column.texts.get(False, "")
                     column.stood = tuple(column.entropies.get(False, ()))
@@ -76,8 +78,9 @@ class Columns(dict[str, Column]):
             case events.PairsRead(agent=agent, pairs=pairs):
                 column = self._of(agent)
                 column.pairs, column.writing = pairs, True
-            case events.SatOut(agent=agent):
-                self._of(agent).loading = False
+            case events.SatOut(agent=agent, reason=why):
+                column = self._of(agent)
+                column.loading, column.sat_out = False, clean(why, newlines=False)
             case events.AgentOut():
                 self._left(fed)
             case _:

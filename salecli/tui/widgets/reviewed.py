@@ -11,7 +11,7 @@ from textual.content import Content
 from salecli.core import events
 from salecli.core.text import clean
 from salecli.core.values import Change, Patch, Tests, Verdict
-from salecli.core.words import counted, money, plural
+from salecli.core.words import counted, money, plural, shortened
 from salecli.tui.control import Fed
 
 _GAP = "   "
@@ -153,8 +153,8 @@ def flagged(changes: Iterable[Change], paths: Iterable[str]) -> list[str]:
 
 
 def headed(reviewed: Reviewed, at: float, width: int) -> Content:
-    """The verdict and what it took, in lines of at most `width` cells; the verdict itself stands out."""
+    """The verdict in one line, and what it took in lines of at most `width` cells; the verdict stands out."""
     style = "$text-success" if reviewed.solved else "$text-error" if reviewed.verdict else "$text-warning"
-    first, gap, rest = packed(reviewed.parts(at), width).partition(_GAP)
-    first, broken, more = first.partition("\n")
-    return Content.assemble((first, f"bold {style}"), broken + more + gap + rest)
+    said, *took = reviewed.parts(at)
+    said = shortened(said, width)
+    return Content.assemble((said, f"bold {style}"), packed([said, *took], width)[len(said) :])

@@ -70,6 +70,9 @@ def going_on(board: Board, columns: Columns) -> str:
         return "The agents write their bids."
     if not all(key in board.scores for key in board.bids):
         return "The jury marks the bids."
+    if sat := [one for one in columns.values() if one.sat_out]:
+        who = ", ".join(shown(one.agent, 8) for one in sat)
+        return f"{who} {'sits' if len(sat) == 1 else 'sit'} out: {sat[-1].sat_out}."
     return "Memory is asked for past plans that teach the agents cheaper than the leader."
 
 

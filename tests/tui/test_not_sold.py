@@ -1,0 +1,69 @@
+"""What makes every run impossible is said at F10, and nothing is sold; what is mended counts at once."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from salecli.tui.app import SaleApp
+from salecli.tui.widgets.statusline import StatusLine
+from tests.tui import scene
+from tests.tui.test_app import shown, until
+
+
+def words(app: SaleApp) -> list[str]:
+    return [one.message for one in app._notifications]
+
+
+async def found(app: SaleApp, pilot: Pilot[Any], fault: str) -> None:
+    """Until the start screen says what is missing."""
+    lines = app.screen.query(StatusLine)
+    await until(pilot, lambda: any(fault in str(line.content) for line in lines))
+
+
+def test_nothing_is_sold_without_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+
+    async def go() -> None:
+        async with shown(tmp_path / "shop") as (app, pilot):
+            await found(app, pilot, "! docker")
+            await pilot.press(*"do", "f10")
+            await until(pilot, lambda: bool(words(app)))
+            (said,) = words(app)
+            assert said.startswith("not sold: no Docker engine answers")
+            assert "sudo systemctl start docker" in said
+            assert app.control is None
+
+    scene.run_async(go())
+
+
+@pytest.mark.docker
+def test_a_repository_without_a_commit_sells_once_it_has_one(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+
+    def typed(command: str) -> None:
+        subprocess.run(command, shell=True, cwd=shop, check=True, timeout=60)
+
+    async def go() -> None:
+        app = SaleApp(shop, scene.wiring(shop))
+        typed("rm -rf .git && git init -q")
+        try:
+            async with app.run_test(size=(120, 36)) as pilot:
+                await found(app, pilot, "has no commit yet")
+                await pilot.press(*"do", "f10")
+                await until(pilot, lambda: bool(words(app)))
+                hint = "git add -A && git commit -m start"
+                assert words(app) == [f"not sold: {shop} has no commit yet\n{hint}"]
+                assert app.control is None
+                typed(hint)
+                await pilot.press("f10")
+                await until(pilot, lambda: app.control is not None)
+        finally:
+            await asyncio.to_thread(app.close)
+
+    scene.run_async(go())
