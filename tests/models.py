@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from salecli.bench.scripted import byte_letters
+
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 THINK = ("<think>", "</think>")
 WORDS = (
@@ -20,16 +22,6 @@ WORDS = (
     " sort", " filter", "def", " return", "    ", "é", "€", "日", "x", "y",
 )  # fmt: skip
 NORMAL, CONTROL_TYPE, USER_DEFINED = 1, 3, 4
-
-
-def byte_letters() -> dict[int, str]:
-    """The printable letter that stands for each byte in a byte-level BPE vocabulary."""
-    kept = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    letters = {byte: chr(byte) for byte in kept}
-    for byte in range(256):
-        if byte not in letters:
-            letters[byte] = chr(256 + len(letters) - len(kept))
-    return letters
 
 
 def spell(text: str) -> str:

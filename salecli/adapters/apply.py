@@ -196,7 +196,8 @@ def _to_branch(repository: Repository, store: ObjectFolder, patch: Patch, run: s
             "commit them first, or apply it on top of them: --apply worktree",
         ) from error
     known = git.run("rev-parse", "--quiet", "--verify", f"refs/heads/{name}^{{tree}}", expect=(0, 1)).strip()
-    if known.decode("ascii") == store.applied(f"{head}^{{tree}}", diff):
+    wanted = store.applied(f"{head}^{{tree}}", diff)
+    if known.decode("ascii") == wanted:
         raise AppliedAlready(f"the branch {name} holds the patch already", f"git switch {name}")
     if known:
         raise PatchRefused(f"the branch {name} is there already", f"git branch -D {name}, then apply again")
@@ -204,7 +205,7 @@ def _to_branch(repository: Repository, store: ObjectFolder, patch: Patch, run: s
     git.run("read-tree", head, extra=extra)
     git.run("apply", "--cached", "--whitespace=nowarn", "-", feed=encode(diff), extra=extra)
     tree = git.text("write-tree", extra=extra)
-    if tree != store.applied(f"{head}^{{tree}}", diff):
+    if tree != wanted:
         raise PatchRefused("the repository's configuration changes the patch while it is applied", AGAIN)
     commit = git.run(
         "commit-tree",

@@ -10,11 +10,15 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from salecli.adapters.locks import Place, locked
 from salecli.adapters.sqlitefaults import damaged
 from salecli.adapters.sqlitefile import copy_of, reading
 from salecli.errors import MemoryFault
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 PERIOD = 600.0
 """Seconds after which the copy is made anew."""
@@ -53,15 +57,25 @@ def renew_copy(path: Path) -> bool:
 
 
 def _grow(path: Path, growing: Path) -> None:
-    growing.unlink(missing_ok=True)  # of a process that was killed
-    os.close(os.open(growing, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    make_private(growing)
     with reading(path) as db:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise damaged(path, found)
-        db.execute("COMMIT")  # VACUUM begins a view of its own
-        db.execute("VACUUM INTO ?", [str(growing.absolute())])
+        write_into(growing, db)
     flush(growing)
+
+
+def make_private(path: Path) -> None:
+    """An empty file of the owner's alone, in place of what a killed process may have left there."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+
+
+def write_into(target: Path, db: Database) -> None:
+    """Write all that an open memory file holds into an empty one; the view that was open ends."""
+    db.execute("COMMIT")  # VACUUM begins a view of its own
+    db.execute("VACUUM INTO ?", [str(target.absolute())])
 
 
 def discard_copy(path: Path) -> None:

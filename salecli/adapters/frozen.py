@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
+from salecli.adapters.copies import make_private, write_into
 from salecli.adapters.sqlitefile import reading
 from salecli.errors import EnvironmentFault
 
@@ -20,13 +20,11 @@ def freeze(memory: Path, target: Path) -> None:
     if not memory.exists():
         return
     try:
-        target.unlink(missing_ok=True)
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        make_private(target)
     except OSError as error:
         raise EnvironmentFault(
             f"no copy of the memory can be made in {target.parent}: {error.strerror}",
             f"look at the disk: df -h {shlex.quote(str(target.parent))}",
         ) from error
     with reading(memory) as db:
-        db.execute("COMMIT")  # VACUUM begins a view of its own
-        db.execute("VACUUM INTO ?", [str(target.absolute())])
+        write_into(target, db)

@@ -19,7 +19,8 @@ def write_scripted(file: Path, reply: str, mark: int = 4, context: int = 2048) -
     import gguf  # of the training extra
     import numpy as np
 
-    letters = _letters()
+    known = byte_letters()
+    letters = [known[byte] for byte in range(256)]
     # The reply is one token: in a chain of tokens none may come twice.
     said = "".join(letters[byte] for byte in reply.encode())
     tokens = [*letters, said, *_CONTROL]
@@ -40,14 +41,14 @@ def write_scripted(file: Path, reply: str, mark: int = 4, context: int = 2048) -
     return file
 
 
-def _letters() -> list[str]:
-    """The printable letter that stands for each byte in a byte-level vocabulary."""
+def byte_letters() -> dict[int, str]:
+    """The printable letter that stands for each byte in a byte-level vocabulary, plain ones first."""
     kept = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     letters = {byte: chr(byte) for byte in kept}
     for byte in range(256):
         if byte not in letters:
             letters[byte] = chr(256 + len(letters) - len(kept))
-    return [letters[byte] for byte in range(256)]
+    return letters
 
 
 def _block() -> dict[str, Any]:
