@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,13 +73,21 @@ def temporary_folder() -> Path:
 
 def reap_folders() -> int:
     """Remove the temporary folders of processes that ended without doing so; returns how many."""
+    return _remove(lambda owner: owner.alive() is False)
+
+
+def own_folders_removed() -> int:
+    """Remove this process's own temporary folders, for an end without tidying up; returns how many."""
+    return _remove(this_process().__eq__)
+
+
+def _remove(chosen: Callable[[Owner], bool]) -> int:
     removed = 0
     for folder in Path(tempfile.gettempdir()).glob("sale-*-*-*-*"):
         parts = folder.name.split("-")
         if len(parts) != 5 or not parts[1].isdigit() or folder.is_symlink() or not folder.is_dir():
             continue
-        owner = Owner(int(parts[1]), parts[2], parts[3])
-        if owner.alive() is False and folder.stat().st_uid == os.getuid():
+        if chosen(Owner(int(parts[1]), parts[2], parts[3])) and folder.stat().st_uid == os.getuid():
             shutil.rmtree(folder, ignore_errors=True)
             removed += not folder.exists()
     return removed

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from salecli.adapters.owner import own_folders_removed
 from salecli.adapters.signals import Answer, answered
 from salecli.cli.exits import Exit
 
@@ -29,6 +30,8 @@ def interrupts() -> Iterator[None]:
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         if pressed:
+            # Should one want it even faster: a third ends what little is still done.
+            signal.signal(number, signal.SIG_DFL)
             _at_once()
         pressed = True
         raise KeyboardInterrupt
@@ -46,7 +49,9 @@ def interrupts() -> Iterator[None]:
 
 
 def _at_once() -> None:
-    """Leave without cleaning up: children end with us, containers are reaped by the next run."""
+    """Leave without waiting for anything: children and containers end with us, as their input does."""
     if sys.stderr.isatty():
         os.write(2, b"\x1b[?25h\n")  # a progress display may have hidden the cursor
+    # Or else a copy of the repository would lie there until the next run.
+    own_folders_removed()
     os._exit(Exit.INTERRUPTED)
