@@ -1,8 +1,9 @@
 """The journal of a batch: every finished task is on the disk before anybody is told, and a batch goes on
 where it was left.
 
-A file of JSON lines in the user's data folder: what the batch is, a line for each finished task, an end. A
-line that a killed process left unfinished is dropped; of two lines for one task the last one counts.
+A file of JSON lines in the user's data folder: what the batch is, a line for each run that was begun and for
+each finished task, an end. A line that a killed process left unfinished is dropped; of two lines for one task
+the last one counts.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Results:
         self.file = file
         self.finished: dict[str, Finished] = {}
         """By task, in the order in which they ended."""
+        self.begun: dict[str, tuple[str, str]] = {}
+        """(id, digest of the task) of the last run that was begun, by task."""
         self.tasks: list[str] = []
         self.terms: dict[str, Any] = {}
         """The options that decide what comes out."""
@@ -62,6 +65,15 @@ class Results:
     def frozen(self) -> Path:
         """Where a memory that this batch alone reads may lie."""
         return self.file.with_suffix(".sqlite3")
+
+    def begin(self, task: str, run: str, digest: str) -> None:
+        """Write down which run a task is in: should this process die, what came of it is found there.
+
+        Raises:
+            EnvironmentFault: it cannot be written.
+        """
+        self._write({"kind": "begun", "task": task, "run": run, "digest": digest})
+        self.begun[task] = run, digest
 
     def add(self, result: Result, digest: str) -> None:
         """Write a task's result down; when this returns, it is on the disk.
@@ -241,6 +253,8 @@ def _read(results: Results, text: bytes, anew: str) -> bool:
                 result = Result(**{**values, "details": tuple(values.get("details", ()))})
                 results.finished.pop(result.task, None)
                 results.finished[result.task] = Finished(result, str(record["digest"]))
+            elif record["kind"] == "begun":
+                results.begun[record["task"]] = str(record["run"]), str(record["digest"])
             else:
                 ended = record["kind"] == "end"
         except (ValueError, KeyError, TypeError, AttributeError) as error:

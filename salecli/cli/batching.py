@@ -17,7 +17,7 @@ from salecli.adapters.frozen import freeze
 from salecli.adapters.git import Repository
 from salecli.adapters.journal import find_run, fresh_run
 from salecli.adapters.plainfolder import as_repository
-from salecli.adapters.results import Results, open_results
+from salecli.adapters.results import Finished, Results, open_results
 from salecli.adapters.tasks import Listed, tasks_in
 from salecli.cli.exits import Exit
 from salecli.cli.interrupts import Terminated
@@ -194,7 +194,7 @@ class _Sitting:
         """What is finished already, and still the task that it was."""
         found = {}
         for task in self.tasks:
-            known = self.results.finished.get(task.name)
+            known = self.results.finished.get(task.name) or self._unsaid(task)
             if known is None or known.result.outcome == "error":
                 continue
             if known.digest != task.digest:
@@ -202,6 +202,19 @@ class _Sitting:
                 continue
             found[task.name] = known.result
         return found
+
+    def _unsaid(self, task: Listed) -> Finished | None:
+        """What came of a run that ended just before its process was killed: it is remembered already."""
+        run, digest = self.results.begun.get(task.name, ("", ""))
+        result = None
+        with suppress(SaleError):  # damaged, or removed since
+            stamped = list(find_run(run).stamped()) if run else []
+            seconds = stamped[-1][0] - stamped[0][0] if stamped else 0.0
+            result = batch.account_of(task.name, (event for _, event in stamped), max(seconds, 0.0))
+        if result is None or digest != task.digest:
+            return None
+        self.results.add(result, digest)
+        return self.results.finished[task.name]
 
     def _begin(self, earlier: Mapping[str, Result]) -> None:
         self.lines.begin(self.results.id, earlier)
@@ -258,6 +271,8 @@ class _Sitting:
             case batch.Began(task=task):
                 self.lines.began(task)
             case batch.Happened(task=task, event=event):
+                if isinstance(event, events.RunStarted):
+                    self.results.begin(task, event.run, named[task].digest)
                 if isinstance(event, events.RunEnded) and event.solved and event.patch is not None:
                     self._patches[task] = event.patch.diff
                 self.lines.happened(task, event)

@@ -252,6 +252,14 @@ class Batch:
         return result, outside and result.outcome == "error"
 
 
+def account_of(task: str, run: Iterable[events.Event], seconds: float) -> Result | None:
+    """What came of a task by its run's events, None where they do not reach the run's end."""
+    account = _Account(task)
+    for event in run:
+        account.take(event)
+    return None if account.ended is None else account.result(seconds)
+
+
 @dataclass(slots=True)
 class _Account:
     """What the events of one task have come to."""

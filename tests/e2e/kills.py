@@ -277,6 +277,8 @@ def main() -> int:
         "--daemon", default="", metavar="COMMAND", help="restarts the engine; it is everybody's"
     )
     chosen = parser.parse_args()
+    # A shell's background job is told to ignore it, and so would be whatever it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
         scene = Kills(Path(place), chosen.tasks, chosen.seed, chosen.daemon, chosen.longest)
         try:

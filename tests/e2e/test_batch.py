@@ -152,6 +152,36 @@ def test_a_batch_that_is_cut_short_goes_on(tasks: Tasks) -> None:
     assert tasks.auctions() == 3
 
 
+def test_a_run_that_ended_before_its_line_was_written_is_not_run_again(tasks: Tasks) -> None:
+    for name in "abc":
+        tasks.add(name)
+    process = tasks.start()
+    with finishing(process):
+        for record in records(process):
+            if record["kind"] == "task" and record["task"] == "b":
+                process.kill()
+                run = record["run"]
+    # As if the process had been killed after the run's end and before the batch's own line.
+    (journal,) = (tasks.scene.home / ".local/share/sale/batches").glob("*.jsonl")
+    lines = [json.loads(line) for line in journal.read_text().splitlines(True) if line[-1] == "\n"]
+    kept = [line for line in lines if (line["kind"], line.get("task")) != ("task", "b")]
+    assert len(kept) < len(lines)
+    journal.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    process = tasks.start("--patches", tasks.scene.folder / "patches")
+    with finishing(process) as story:
+        found = list(records(process))
+    assert process.returncode == 0, story
+    assert "2 of 3 tasks finished already" in story[0]
+    (b,) = (record for record in found if record.get("task") == "b")
+    assert (b["run"], b["outcome"], b["earlier"]) == (run, "passed", True)
+    assert b["usd"] > 0 < b["seconds"]
+    assert sorted(path.name for path in (tasks.scene.folder / "patches").iterdir()) == [
+        "a.patch", "b.patch", "c.patch",
+    ]  # fmt: skip
+    # "c" may have ended as well, or been killed halfway: then it is remembered once all the same.
+    assert tasks.auctions() == 3
+
+
 def test_an_error_stays_with_its_task_and_is_tried_again(tasks: Tasks) -> None:
     empty = tasks.scene.repository("empty", {"a.py": "x = 1\n"})
     old = subprocess.run(
