@@ -13,7 +13,7 @@ from salecli.adapters.changes import part_of
 from salecli.adapters.container import SandboxLimits
 from salecli.adapters.docker import DockerWorkspace
 from salecli.adapters.embedder import MiniLM
-from salecli.adapters.engine import connect
+from salecli.adapters.engine import connect, settle
 from salecli.adapters.git import Repository, Snapshot
 from salecli.adapters.image import pinned
 from salecli.adapters.journal import Run, recorded
@@ -182,6 +182,7 @@ class Shared:
         """
         with closing(connect()) as client:
             pinned(client, settings.sandbox.image)
+            settle(client)
         for memory in tuple(self._memories.values()):
             memory.size()
 
@@ -209,6 +210,7 @@ class Shared:
             if self._client is None:
                 self._client = connect()
                 self._stack.callback(self._client.close)
+                self._stack.callback(settle, self._client)
                 prune(settings.keep_runs)
             if self._embedder is None:
                 self._embedder = MiniLM()

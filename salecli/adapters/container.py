@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import re
+import secrets
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from salecli.adapters.engine import LAST_PATIENCE, LOG, gone, remove, speaking
+from salecli.adapters.engine import LAST_PATIENCE, LOG, gone, owe, remove, speaking
 from salecli.adapters.exchange import How, Sink, close, exchange, plain, shut
 from salecli.adapters.owner import this_process
 from salecli.adapters.points import reached
@@ -88,9 +89,10 @@ class Container:
         self._keeper: Any = None
         self._killed = 0
         self._current: socket.socket | None = None
+        name, made = f"sale-{secrets.token_hex(8)}", None
         try:
             with self._asking("create a sandbox"):
-                made = client.containers.create(image, **_options(client, run, limits))
+                made = client.containers.create(image, name=name, **_options(client, run, limits))
                 self.id = made.id or ""
                 # Attached before the start: from here on the container lives as long as this process.
                 self._keeper = client.api.attach_socket(self.id, params={"stdin": 1, "stream": 1})
@@ -98,6 +100,8 @@ class Container:
             reached("create")
         except BaseException:
             self.remove()
+            if made is None:  # an engine that went away may have made it, and not have said so
+                owe(name)
             raise
 
     def execute(

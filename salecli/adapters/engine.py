@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from salecli.adapters.owner import from_labels
@@ -123,29 +123,57 @@ def is_old(version: str) -> bool:
     return major.isdigit() and int(major) < 25
 
 
+_owed: set[str] = set()
+"""Containers of ours that an engine may still hold: it did not answer when they were to come or to go."""
+
+
+def owe(name: str) -> None:
+    """Note that a container of this name may be there, or come to be: `settle` removes it."""
+    _owed.add(name)
+
+
+def settle(client: DockerClient) -> None:
+    """Remove what an engine that did not answer has kept of this process's containers."""
+    for name in tuple(_owed):
+        remove(client, name)
+
+
 def remove(client: DockerClient, name: str) -> bool:
-    """End and remove a container, and wait until it has gone; False where it could not be done from here."""
+    """End and remove a container, and wait until it has gone.
+
+    False where there was none, or where the engine would not: then it is owed.
+    """
     from docker.errors import APIError, DockerException, NotFound
     from requests.exceptions import RequestException
 
+    removed = True
     try:
         client.api.remove_container(name, force=True, v=True)
     except NotFound:
+        _owed.discard(name)
         return False
     except APIError as error:
-        if error.status_code != 409:
-            return False
-        # It is being removed already: by its own end, or by another process.
-        for _ in range(100):
-            with suppress(NotFound):
-                client.api.inspect_container(name)
-                time.sleep(0.05)
-                continue
-            return True
-        return False
+        removed = error.status_code == 409 and _gone_by_itself(client, name)
     except (DockerException, RequestException, OSError):
-        return False
-    return True
+        removed = False
+    (_owed.discard if removed else _owed.add)(name)
+    return removed
+
+
+def _gone_by_itself(client: DockerClient, name: str) -> bool:
+    """Wait for a container that is being removed already: by its own end, or by another process."""
+    from docker.errors import DockerException, NotFound
+    from requests.exceptions import RequestException
+
+    try:
+        for _ in range(100):
+            client.api.inspect_container(name)
+            time.sleep(0.05)
+    except NotFound:
+        return True
+    except (DockerException, RequestException, OSError):
+        pass
+    return False
 
 
 def reap(client: DockerClient) -> int:

@@ -106,7 +106,7 @@ class Kills:
         """Every run that a line told of as passed or failed, with its task."""
         self.batches: list[dict[str, str]] = []
         """The outcomes of each batch that was ended."""
-        self.sittings = 0
+        self.sittings = self.restarts = self.stopped = 0
 
     def digest(self) -> str:
         """Of every byte of every repository."""
@@ -200,8 +200,11 @@ class Kills:
             process.returncode == -2 or not any("Traceback" in line for line in sitting.story), sitting.story
         )
         until = time.monotonic() + _GONE
-        while below(self.home) or owned_containers(process.pid):
-            claim(time.monotonic() < until, f"left: {below(self.home)} {owned_containers(process.pid)}")
+        # What an engine made that was stopped before it could say so is the next sitting's to remove.
+        owners = [self.stopped] if self.done["daemon"] > self.restarts else [self.stopped, process.pid]
+        self.restarts, self.stopped = self.done["daemon"], process.pid
+        while left := [*below(self.home), *(name for pid in owners for name in owned_containers(pid))]:
+            claim(time.monotonic() < until, f"left: {left}")
             time.sleep(0.1)
         for stream in (process.stdout, process.stderr):
             assert stream is not None
@@ -235,7 +238,8 @@ class Kills:
         return any(one["kind"] == "end" for one in self._journal())
 
     def _account(self) -> None:
-        """What was told is in the journals, once, and in memory."""
+        """What was told is in the journals, once, and in memory; no container is left of any sitting."""
+        claim(not owned_containers(self.stopped), f"left at the end: {owned_containers(self.stopped)}")
         kept: Counter[str] = Counter()
         for file in self._journals():
             of_batch = Counter(

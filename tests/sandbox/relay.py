@@ -14,14 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-Mode = Literal["pass", "cut", "hang"]
+Mode = Literal["pass", "cut", "hang", "lose"]
 
 
 class Relay:
     """Forwards connections to the engine until it is told, or until a request that matches, to do otherwise.
 
     `cut` closes every connection and takes no new one, as an engine that was stopped; `hang` takes all in
-    and answers nothing more.
+    and answers nothing more. `lose` hands the request on, and is cut before the answer.
     """
 
     def __init__(self, strike: str = "", then: Mode = "cut") -> None:
@@ -108,7 +108,7 @@ class Relay:
                         assert isinstance(source, socket.socket)
                         data = source.recv(1 << 16)
                         if source is link:
-                            data = self._looked_at(data)
+                            data = self._looked_at(data, engine)
                         if not self._passes():
                             return
                         if data:
@@ -124,11 +124,14 @@ class Relay:
                 self._links.discard(one)
                 one.close()
 
-    def _looked_at(self, request: bytes) -> bytes:
+    def _looked_at(self, request: bytes, engine: socket.socket) -> bytes:
         """The request as it is passed on; strikes where it is the one."""
         if self._strike is not None and self._strike.search(request):
             self._strike = None
-            self.cut() if self._then == "cut" else self.hang()
+            if self._then == "lose":
+                engine.sendall(request)
+                engine.recv(1)  # it has done what it was asked for
+            self.hang() if self._then == "hang" else self.cut()
             self.struck.set()
         return request.replace(*self.alter) if self.alter else request
 

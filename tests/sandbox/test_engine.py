@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from docker import DockerClient
 
 from salecli.adapters.container import SandboxLimits
 from salecli.adapters.docker import DockerWorkspace
-from salecli.adapters.engine import connect
+from salecli.adapters.engine import connect, settle
 from salecli.adapters.git import Repository
 from salecli.adapters.owner import Owner, from_labels
 from salecli.adapters.testing import PYTEST
@@ -197,6 +198,25 @@ def test_work_on_an_engine_that_goes_is_not_to_blame_and_a_successor_works(
             while workspace.client.api.containers(all=True, filters={"label": f"sale={run}"}):
                 assert time.monotonic() < until
                 time.sleep(0.1)
+
+
+def test_a_container_of_which_the_engine_could_not_tell_is_removed_once_it_is_back(
+    relay: Relay, repository: Repository
+) -> None:
+    run = f"untold-{os.getpid()}"
+    with (
+        repository.snapshot() as snapshot,
+        DockerWorkspace(snapshot, PYTEST, run, LIMITS, client=connect(timeout=3)) as workspace,
+    ):
+        relay.strike(r"sale\.owner", "lose")
+        with pytest.raises(DockerGone):
+            workspace.open()
+        relay.pass_on()
+        with closing(connect()) as client:
+            assert len(client.api.containers(all=True, filters={"label": f"sale={run}"})) == 1
+            settle(client)
+            assert client.api.containers(all=True, filters={"label": f"sale={run}"}) == []
+        workspace.client.close()
 
 
 def test_an_engine_that_is_slow_takes_nothing_of_a_commands_time(
