@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,18 +32,11 @@ def connect(timeout: float = PATIENCE) -> DockerClient:
     Raises:
         SandboxError: no engine answers, or this user may not speak to it.
     """
-    import docker  # takes a fifth of a second, and only sandboxes need it
-    from docker.errors import DockerException
-
-    client = None
     try:
-        client = docker.from_env(timeout=timeout)
-        client.ping()
-        return client
-    except (DockerException, OSError) as error:
+        _knock(os.environ.get("DOCKER_HOST", ""), timeout)
+        return _client(timeout)
+    except OSError as error:
         said = str(error)
-        if client is not None:
-            client.close()
     if "Permission denied" in said or "PermissionError" in said:
         raise SandboxError(
             "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, then log in again"
@@ -56,6 +50,29 @@ def connect(timeout: float = PATIENCE) -> DockerClient:
         f"no Docker engine answers{where} ({_plainly(said)})",
         f"unset DOCKER_HOST to use this machine's engine, or {start}" if host else start,
     )
+
+
+def _knock(host: str, timeout: float) -> None:
+    """OSError where nobody listens at a local engine's socket: docker-py would leave its own end open."""
+    if host.startswith("unix://") or not host:
+        with socket.socket(socket.AF_UNIX) as ours:
+            ours.settimeout(timeout)
+            ours.connect(host.removeprefix("unix://") or "/var/run/docker.sock")
+
+
+def _client(timeout: float) -> DockerClient:
+    import docker  # takes a fifth of a second, and only sandboxes need it
+    from docker.errors import DockerException
+
+    client = None
+    try:
+        client = docker.from_env(timeout=timeout)
+        client.ping()
+        return client
+    except (DockerException, OSError) as error:
+        if client is not None:
+            client.close()
+        raise OSError(str(error)) from error
 
 
 def _plainly(said: str) -> str:
