@@ -255,6 +255,7 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
     Raises:
         ModelError: a model file is missing or is no whole text model.
     """
+    _pulled(spec)
     templates = Templates(resources.templates(spec.prompt_folder()))
     shown = spec.prompts
     profile = Profile(templates, shown.files, shown.named, shown.observation, shown.output, shown.pairs)
@@ -293,6 +294,16 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
         at_once=spec.at_once,
         pairs=settings.memory.k,
     )
+
+
+def _pulled(spec: PoolSpec) -> None:
+    """Raises ModelError, with all that are missing in one line, where a hub's files are not there yet."""
+    missing = [one for one in spec.agents if one.pull and not one.path.exists()]
+    if missing:
+        raise ModelError(
+            f"pool {spec.name}: the models of {', '.join(one.name for one in missing)} are not here yet",
+            missing[0].pull,
+        )
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:

@@ -294,7 +294,7 @@ def look(agent: AgentSpec) -> dict[str, Any]:
         "hint": "",
     }
     if not agent.path.exists():
-        return row | {"state": "missing", "hint": _fetch(agent.path)}
+        return row | {"state": "missing", "hint": agent.pull or _fetch(agent.path)}
     model = LlamaModel(agent.path, name=agent.name, context=agent.context)
     try:
         return row | {"bytes": model.header.bytes, "memory": model.bytes}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -76,7 +77,11 @@ class AgentTable(Section):
 
     name: Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[A-Za-z0-9._-]+$")]
     model: Annotated[str, Field(min_length=1, max_length=4_096, pattern="^[^\\x00]+$")]
-    """Path of a GGUF file: beside the pool file, else in the models folder."""
+    """Path of a GGUF file: beside the pool file, else in the models folder. With `hub`: its name there."""
+    hub: Annotated[str, Field(max_length=96, pattern=r"^(|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")] = ""
+    """The repository on a model hub that `sale models pull` gets the file from: "Qwen/Qwen3-4B-GGUF"."""
+    revision: Annotated[str, Field(max_length=128, pattern=r"^[\w./-]+$")] = "main"
+    """A branch, a tag or a commit of that repository."""
     price: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """USD per million tokens."""
     context: Annotated[int, Field(ge=256)] = 8_192
@@ -105,6 +110,8 @@ class AgentSpec(AgentTable):
 
     path: Path
     """Where the model file is, or should be."""
+    pull: str = ""
+    """What to type to get the file; empty where it comes from no hub."""
 
 
 class PoolSpec(PoolTable):
@@ -207,8 +214,14 @@ def load_pool(name_or_path: str, models: Path | None = None) -> PoolSpec:
     table = check(PoolTable, document.values, document.where)
     _sensible(table, document.where)
     folder = document.path.parent
+    pull = f"sale models pull {shlex.quote(held_as(name_or_path, document.path))}"
     agents = tuple(
-        AgentSpec(**dict(agent), path=_model_path(agent.model, folder, models)) for agent in table.agents
+        AgentSpec(
+            **dict(agent),
+            path=_model_path(agent.model, folder, models, bool(agent.hub)),
+            pull=pull if agent.hub else "",
+        )
+        for agent in table.agents
     )
     weights = table.weights.model_copy(update={"judges": _judges(table)})
     return PoolSpec(**{**dict(table), "agents": agents, "weights": weights, "file": document.path})
@@ -232,11 +245,16 @@ def _find(name_or_path: str) -> Path:
     )
 
 
-def _model_path(model: str, folder: Path, models: Path | None) -> Path:
-    """Beside the pool file, else in the models folder; where it should be beside the pool file otherwise."""
+def held_as(name_or_path: str, file: Path) -> str:
+    """What a pool is called where its files are kept: a shipped one by its name, others by their file."""
+    return name_or_path if name_or_path in known_pools() else str(file)
+
+
+def _model_path(model: str, folder: Path, models: Path | None, hub: bool) -> Path:
+    """Beside the pool file, else in the models folder; where it should be otherwise: there, if from a hub."""
     beside = folder / os.path.expanduser(model)  # noqa: PTH111
     with suppress(OSError):
-        if models is not None and not beside.exists() and (models / model).exists():
+        if models is not None and not beside.exists() and (hub or (models / model).exists()):
             return models / model
     return beside
 
@@ -249,6 +267,12 @@ def _sensible(table: PoolTable, where: Callable[[Key], str]) -> None:
             raise ConfigError(
                 f"{where(('agents', index, 'name'))}: agents[{index}].name {name!r} is given twice",
                 "rename one",
+            )
+    for index, agent in enumerate(table.agents):
+        if agent.hub and (agent.model.startswith(("/", "~")) or ".." in agent.model.split("/")):
+            raise ConfigError(
+                f"{where(('agents', index, 'model'))}: {agent.model!r} is no file of a repository",
+                "with hub, model is the file's name there",
             )
     for judge in table.weights.judges:
         if judge not in names:

@@ -1,28 +1,33 @@
-"""`sale models`: the models of a pool, and whether they are there."""
+"""`sale models`: the models of a pool: which are there, what they take, and their files from a hub."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from salecli.cli import modelfiles
+from salecli.cli.modelfiles import Json
 from salecli.cli.options import Pool
 
-app = typer.Typer(no_args_is_help=True, epilog="\b\nExample:\n  sale models list\n")
+app = typer.Typer(
+    no_args_is_help=True,
+    epilog="\b\nExamples:\n  sale models pull laptop\n  sale models list --pool laptop\n",
+)
 
 
 @app.callback()
 def models() -> None:
-    """List the models of a pool."""
+    """List the models of a pool, pull them from a model hub, verify and remove them."""
 
 
 @app.command("list", epilog="\b\nExamples:\n  sale models list\n  sale models list --pool mine.toml --json\n")
 def list_(
     pool: Pool = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON line per model on stdout.")] = False,
+    json: Json = False,
 ) -> None:
-    """List a pool's agents: model file, size, memory when loaded, price, context."""
+    """List a pool's agents: model file, size, memory when loaded, price, context, verified or not."""
+    from salecli.adapters.modellock import ModelLock
     from salecli.adapters.residency import free_memory
     from salecli.checks import look
     from salecli.cli.output import Output
@@ -34,7 +39,8 @@ def list_(
     output = Output(lines=json)
     settings = load_settings(repository_root(Path()), {"pool": pool})
     spec = load_pool(settings.pool, settings.models.folder)
-    rows = [look(agent) for agent in spec.agents]
+    lock = ModelLock(settings.models.folder)
+    rows = [look(agent) | {"verified": lock.state(agent.path) == "verified"} for agent in spec.agents]
     if json:
         for row in rows:
             output.record({"pool": spec.name, **row})
@@ -49,7 +55,7 @@ def list_(
                 row["file"],
                 amount(row["bytes"]),
                 amount(row["memory"]),
-                row["state"],
+                "verified" if row["verified"] and row["state"] == "found" else row["state"],
             ]
             for row in rows
         ],
@@ -63,3 +69,10 @@ def list_(
     for row in rows:
         if row["hint"]:
             output.story(f"{row['agent']}: {row['hint']}")
+
+
+app.command(epilog="\b\nExamples:\n  sale models pull laptop\n  sale models pull ./mine.toml --update\n")(
+    modelfiles.pull
+)
+app.command(epilog="\b\nExample:\n  sale models verify laptop\n")(modelfiles.verify)
+app.command(epilog="\b\nExample:\n  sale models rm paper\n")(modelfiles.rm)
