@@ -257,7 +257,7 @@ class Download:
                 if self._stop.is_set():
                     raise Stopped
                 if self._offset + len(block) > self._remote.bytes:
-                    raise WrongAnswer(f"more than the {amount(self._remote.bytes)} that it lists")
+                    raise WrongAnswer(f"more than the {self._remote.bytes:,} bytes that it lists")
                 self._take(block)
         if self._offset < self._remote.bytes:
             raise Cut
@@ -278,12 +278,12 @@ class Download:
             if span is None or int(span[1]) != self._offset:
                 raise WrongAnswer("another range than the one asked for")
             if span[2] not in ("*", str(size)):
-                raise WrongAnswer(f"{amount(int(span[2]))} where it lists {amount(size)}")
+                raise WrongAnswer(f"{int(span[2]):,} bytes where it lists {size:,}")
         elif self._offset:
             self._restart()  # a server that knows no ranges
         length = response.headers.get("Content-Length", "")
         if length.isascii() and length.isdigit() and int(length) != size - self._offset:
-            raise WrongAnswer(f"{amount(int(length) + self._offset)} where it lists {amount(size)}")
+            raise WrongAnswer(f"{int(length) + self._offset:,} bytes where it lists {size:,}")
 
     def _take(self, block: bytes) -> None:
         rest = memoryview(block)

@@ -107,13 +107,9 @@ class Pull:
         known: dict[tuple[str, str], Any] = {}
         for one in {each.path: each for each in wanted}.values():
             entry = entries.get(self.lock.name(one.path))
-            ours = entry is not None and entry.repository == one.repository
-            if (
-                ours
-                and entry is not None
-                and one.revision in (entry.asked, entry.revision)
-                and not self.update
-            ):
+            if entry is not None and entry.repository != one.repository:
+                entry = None  # another repository's file of the same name
+            if entry is not None and one.revision in (entry.asked, entry.revision) and not self.update:
                 if self.lock.state(one.path) == "verified":
                     self._keep(one.path)
                     continue
@@ -212,7 +208,8 @@ class Pull:
                 return True
         except OSError as error:
             raise on_disk(error, path) from error
-        if self.lock.name(path) not in self.lock.read():
+        entry = self.lock.read().get(self.lock.name(path))
+        if entry is None or entry.repository != transfer.wanted.repository:
             raise _foreign(transfer.wanted)
         self.say(f"{transfer.wanted.file} is damaged: pulling it again")
         transfer.done = transfer.began = 0

@@ -46,7 +46,7 @@ def pull(
     spec, name, lock = _opened(pool)
     wanted = _wanted(spec, lock)
     if not wanted:
-        output.story(f"pool {spec.name}: none of its models comes from a hub, nothing to pull")
+        output.story(f"pool {spec.name}: nothing to pull from a hub")
         return
     if hub.insecure(wanted):
         output.story(f"{hub.host()} is asked over plain http: your token can be read on the way")

@@ -66,9 +66,8 @@ def list_(
         f"pool {spec.name} ({spec.file}): {amount(sum(row['memory'] or 0 for row in rows))} with all loaded; "
         f"budget {amount(settings.models.budget_bytes(free))} of {amount(free)} free"
     )
-    for row in rows:
-        if row["hint"]:
-            output.story(f"{row['agent']}: {row['hint']}")
+    for hint in dict.fromkeys(row["hint"] for row in rows if row["hint"]):
+        output.story(f"{', '.join(row['agent'] for row in rows if row['hint'] == hint)}: {hint}")
 
 
 app.command(epilog="\b\nExamples:\n  sale models pull laptop\n  sale models pull ./mine.toml --update\n")(

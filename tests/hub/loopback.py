@@ -39,7 +39,7 @@ class Fault:
     """What is sent in place of the file."""
     ranges: bool = True
     """Whether Range is honoured."""
-    at: Callable[[], None] | None = None
+    at: Callable[[], object] | None = None
     """Called before the bytes."""
 
 
@@ -51,6 +51,13 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no news here."""
 
 
 class Loopback:
@@ -69,9 +76,7 @@ class Loopback:
         self.listed: dict[str, int] = {}
         """Sizes that are listed in place of the true ones."""
         self._turn = threading.Lock()
-        self._servers = [
-            ThreadingHTTPServer(("127.0.0.1", 0), self._answering(name)) for name in ("hub", "cdn")
-        ]
+        self._servers = [_Server(("127.0.0.1", 0), self._answering(name)) for name in ("hub", "cdn")]
         self.url, self.cdn = (f"http://127.0.0.1:{server.server_port}" for server in self._servers)
 
     def commit(self, repository: str, files: dict[str, bytes]) -> str:

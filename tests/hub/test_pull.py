@@ -82,7 +82,7 @@ def test_thirty_cuts_at_random_places(place: Place) -> None:
 def test_two_pulls_at_once(place: Place) -> None:
     place.only_large()
     go_on = threading.Event()
-    place.hub.faults = [Fault("bytes", cut=1_000_000, at=lambda: go_on.wait(30) and None)]
+    place.hub.faults = [Fault("bytes", cut=1_000_000, at=lambda: go_on.wait(30))]
     first = place.start()
     until(lambda: len(place.hub.asked("cdn")) == 1)
     second = place.start()
@@ -132,7 +132,7 @@ def test_a_file_that_changes_under_its_commit_while_it_is_pulled(place: Place) -
     place.hub.redirects, place.hub.mutable = False, True
     changed = random.Random(9).randbytes(2_000_000)
     place.hub.faults = [
-        Fault("bytes", cut=500_000, at=lambda: place.hub.commit(REPOSITORY, {"large.gguf": changed}) and None)
+        Fault("bytes", cut=500_000, at=lambda: place.hub.commit(REPOSITORY, {"large.gguf": changed}))
     ]
     done = place.pull()
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""What a hub may answer instead of a file: each has its line and its hint, and no broken file gets its name."""
+"""What a hub may answer instead of a file: each has its line and its hint; no broken file gets its name."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ REFUSALS = {
     ),
     "too small": Refusal(
         [Fault("bytes", ALWAYS, change=lambda content: content[:-7])],
-        "sent 3.0 MB where it lists 3.0 MB",
+        "sent 2,999,996 bytes where it lists 3,000,003",
         "try again",
     ),
     "too large": Refusal(
         [Fault("bytes", ALWAYS, change=lambda content: content + b"more")],
-        "sent 3.0 MB where it lists 3.0 MB",
+        "sent 3,000,007 bytes where it lists 3,000,003",
         "try again",
     ),
     "wrong hash": Refusal(
