@@ -99,7 +99,7 @@ def verify(pool: Named = None, json: Json = False) -> None:
     def work(transfer: Transfer) -> None:
         states[transfer.wanted.path] = check(lock, transfer, stop)
 
-    errors = carried_out(output, transfers, work, stop)
+    errors = carried_out(output, transfers, work, stop, quiet=True)
     if errors:
         raise failed(errors)
     for agent in spec.agents:

@@ -24,16 +24,25 @@ _LINE = 10.0
 
 
 def carried_out(
-    output: Output, transfers: Sequence[Transfer], work: Callable[[Transfer], None], stop: threading.Event
+    output: Output,
+    transfers: Sequence[Transfer],
+    work: Callable[[Transfer], None],
+    stop: threading.Event,
+    quiet: bool = False,
 ) -> list[tuple[Transfer, Exception]]:
-    """Do `work` for every transfer, several at a time, and show how far it is; returns what failed."""
+    """Do `work` for every transfer, several at a time, and show how far it is; returns what failed.
+
+    `quiet` leaves out the plain line that each file ends with.
+    """
     from salecli.adapters.pull import Crew
 
     crew = Crew(work, transfers, stop)
-    watch = _bars if output.live else _lines
     crew.start()
     try:
-        watch(output, transfers, crew)
+        if output.live:
+            _bars(output, transfers, crew)
+        else:
+            _lines(output, transfers, crew, quiet)
     finally:
         crew.end()
     return crew.failed
@@ -41,18 +50,23 @@ def carried_out(
 
 def _bars(output: Output, transfers: Sequence[Transfer], crew: Crew) -> None:
     from rich import progress
+    from rich.table import Column
 
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.TaskProgressColumn(),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(compact=True),
-    )
+    wide = output.console().width
+    columns: list[progress.ProgressColumn] = [
+        progress.TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        progress.TaskProgressColumn(table_column=Column(no_wrap=True)),
+        progress.TransferSpeedColumn(table_column=Column(no_wrap=True)),
+        progress.TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+    ]
+    if wide >= 60:  # a narrow terminal keeps name, share, rate and time left
+        columns.insert(2, progress.DownloadColumn(table_column=Column(no_wrap=True)))
+    if wide >= 90:
+        columns.insert(1, progress.BarColumn(bar_width=min(40, wide - 80)))
     with progress.Progress(*columns, console=output.console(), speed_estimate_period=10) as shown:
         tasks = [shown.add_task(_name(one), total=one.bytes, completed=one.done) for one in transfers]
-        total = shown.add_task("all") if len(transfers) > 1 else None
+        done = sum(one.done for one in transfers)
+        total = shown.add_task("all", completed=done) if len(transfers) > 1 else None
         begun = [one.began for one in transfers]
         going = True
         while going:
@@ -73,14 +87,14 @@ def _sum(shown: Progress, total: TaskID | None, transfers: Sequence[Transfer]) -
         )
 
 
-def _lines(output: Output, transfers: Sequence[Transfer], crew: Crew) -> None:
+def _lines(output: Output, transfers: Sequence[Transfer], crew: Crew, quiet: bool) -> None:
     began = said = time.monotonic()
     whole = amount(sum(one.bytes for one in transfers))
     told: set[int] = set()
     while True:
         busy = crew.busy
         for place, one in enumerate(transfers):
-            if one.ended and place not in told:
+            if one.ended and place not in told and not quiet:
                 told.add(place)
                 output.story(f"{one.wanted.file}: {one.doing}, {amount(one.bytes)}")
         if not busy:
@@ -98,4 +112,4 @@ def _lines(output: Output, transfers: Sequence[Transfer], crew: Crew) -> None:
 
 def _name(transfer: Transfer) -> str:
     name = clean(transfer.wanted.file, newlines=False)
-    return name if transfer.doing in ("", "pulling") else f"{name} ({transfer.doing})"
+    return name if transfer.doing in ("", "pulling", "verified") else f"{name} ({transfer.doing})"

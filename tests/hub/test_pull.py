@@ -53,6 +53,7 @@ def test_files_arrive_whole_verified_and_locked(place: Place) -> None:
     assert place.hub.requests == [], "what is verified is not asked for again"
 
 
+@pytest.mark.slow
 def test_thirty_cuts_at_random_places(place: Place) -> None:
     """Six in runs that give up at once, the others in one; every byte that arrived is kept."""
     chance = random.Random(5)
