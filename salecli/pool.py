@@ -271,7 +271,8 @@ def _sensible(table: PoolTable, where: Callable[[Key], str]) -> None:
     for index, agent in enumerate(table.agents):
         if agent.hub and (agent.model.startswith(("/", "~")) or ".." in agent.model.split("/")):
             raise ConfigError(
-                f"{where(('agents', index, 'model'))}: {agent.model!r} is no file of a repository",
+                f"{where(('agents', index, 'model'))}: agents[{index}].model {agent.model!r} "
+                "is no file of a repository",
                 "with hub, model is the file's name there",
             )
     for judge in table.weights.judges:

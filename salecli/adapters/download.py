@@ -265,9 +265,11 @@ class Download:
     def _check(self, response: Any) -> None:
         """Look at the head of an answer before its bytes: is it this file, of this size, from here on?"""
         for one in (*response.history, response):
-            # The hub's own answer names the bytes; where it redirects, the last answer is somebody else's.
-            tag = one.headers.get("X-Linked-ETag") or (one.headers.get("ETag") if one is response else None)
-            name = (tag or "").removeprefix("W/").strip('"')
+            # The hub's own answer names the bytes; after a redirect the last one has a tag of its own kind.
+            tag = one.headers.get("X-Linked-ETag") or (
+                "" if response.history else one.headers.get("ETag", "")
+            )
+            name = tag.removeprefix("W/").strip('"')
             if re.fullmatch("[0-9a-f]{64}", name) and name != self._remote.sha256:
                 raise Changed
         if response.headers.get("Content-Type", "").startswith("text/html"):

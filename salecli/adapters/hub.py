@@ -221,8 +221,8 @@ def failures() -> tuple[type[Exception], ...]:
     return (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, Cut, WrongAnswer)
 
 
-_SHAPES = (ValueError, TypeError, KeyError, AttributeError, ImportError)
-"""What else a request for a listing may raise: odd JSON, a proxy or a token that is none."""
+_SHAPES = (ValueError, TypeError, KeyError, AttributeError, ImportError, OSError)
+"""What else a request for a listing may raise: odd JSON, an odd proxy or token, a token file."""
 
 
 def _status(error: Exception) -> int | None:
@@ -273,6 +273,10 @@ def fault(error: Exception, wanted: Wanted) -> SaleError:
         return EnvironmentFault(
             f"{host()} sent {error} for {wanted.file}",
             "try again; a proxy or a login page may stand in between; HF_ENDPOINT says which hub is asked",
+        )
+    if isinstance(error, OSError) and error.errno is not None and error.filename:
+        return EnvironmentFault(
+            f"{error.filename}: {error.strerror}", "make it readable, or look at HF_HOME and HF_TOKEN_PATH"
         )
     if isinstance(error, UnicodeError):
         return ConfigError("HF_TOKEN holds signs that no token has", "copy it again, or unset HF_TOKEN")

@@ -271,7 +271,8 @@ class Pull:
 
         entry = self.lock.read().get(self.lock.name(path))
         if entry is not None and self.pool not in entry.pools:
-            self.lock.put(path, noted)
+            with suppress(EnvironmentFault):  # a folder that many read and few write
+                self.lock.put(path, noted)
 
     def _patience(self) -> Patience:
         return Patience(self.tries, self.stop, self.say)

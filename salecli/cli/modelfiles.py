@@ -169,8 +169,9 @@ def _wanted(spec: PoolSpec, lock: ModelLock) -> list[Wanted]:
     """The files that a hub has for a pool; one beside the pool file stands in for the hub's."""
     from salecli.adapters.hub import Wanted
 
-    return [
+    found = (
         Wanted(one.hub, one.model, one.revision, one.path)
         for one in spec.agents
         if one.hub and one.path.is_relative_to(lock.folder)
-    ]
+    )
+    return list(dict.fromkeys(found))

@@ -177,7 +177,7 @@ def _respond(hub: Loopback, to: BaseHTTPRequestHandler, host: str, path: str) ->
         return _bytes(hub, to, files[file], file, linked)
     found = hub.files(repository, revision)
     assert found is not None
-    return _bytes(hub, to, found[1][file], file, {"ETag": '"0123-4"'})
+    return _bytes(hub, to, found[1][file], file, {"ETag": f'"{"0123" * 16}"'})
 
 
 def _allowed(

@@ -186,3 +186,14 @@ def test_a_disk_that_fills_up(place: Place, tmp_path: Path) -> None:
     assert f"the disk of {folder} is full" in wrong
     assert re.search(r"is full: \S+ [kM]B of large\.gguf are missing", wrong)
     assert "free as much and type the same command again: it goes on where it was" in wrong
+
+
+@pytest.mark.parametrize("name", ["../out.gguf", "/tmp/out.gguf", "~/out.gguf", "a/../../out.gguf"])
+def test_no_file_of_a_hub_lands_outside_of_the_models_folder(place: Place, name: str) -> None:
+    place.only_large()
+    place.pool.write_text(place.pool.read_text().replace("large.gguf", name))
+    place.hub.commit(REPOSITORY, {name: b"bytes"})
+    done = place.pull()
+    assert done.returncode == 2
+    assert f"agents[0].model {name!r} is no file of a repository" in done.stderr
+    assert place.hub.requests == []

@@ -62,6 +62,7 @@ REFUSALS = {
     "token of odd signs": Refusal(
         [], "HF_TOKEN holds signs that no token has", "copy it again", 2, {"HF_TOKEN": "hf_ü"}
     ),
+    "token file": Refusal([], "/: Is a directory", "HF_TOKEN_PATH", env={"HF_TOKEN_PATH": "/"}),
     "403": Refusal(
         [Fault("list", ALWAYS, status=403)],
         "gives tiny/models only to those it has admitted (403)",
