@@ -84,7 +84,7 @@ def test_no_repository(scene: Scene) -> None:
     ("arguments", "says", "hint"),
     [
         (["--pool", "practise"], "there is no pool 'practise'", "did you mean `--pool practice`?"),
-        (["--pool", "./mine.toml"], "there is no pool file", "known pools: practice"),
+        (["--pool", "./mine.toml"], "there is no pool file", "known pools: laptop, paper, practice"),
         (["--agent", "xxl"], "has no agent 'xxl'; it has xs, s, m, l", "name one of them"),
         (["--agent", "XL"], "has no agent 'XL'; it has xs, s, m, l", "name one of them"),
         (["--attempts", "0"], "'--attempts'", "sale solve --help"),
