@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Named = Annotated[
     str | None,
-    typer.Argument(metavar="[POOL]", help="A pool's name, or a pool file; else the configured one."),
+    typer.Argument(metavar="POOL", help="A pool's name, or a pool file; else the configured one."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per model on stdout.")]
 
