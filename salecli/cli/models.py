@@ -39,8 +39,9 @@ def list_(
     output = Output(lines=json)
     settings = load_settings(repository_root(Path()), {"pool": pool})
     spec = load_pool(settings.pool, settings.models.folder)
+    rows = [look(agent) for agent in spec.agents]
     lock = ModelLock(settings.models.folder)
-    rows = [look(agent) | {"verified": lock.state(agent.path) == "verified"} for agent in spec.agents]
+    rows = [row | {"verified": lock.state(Path(row["file"])) == "verified"} for row in rows]
     if json:
         for row in rows:
             output.record({"pool": spec.name, **row})
