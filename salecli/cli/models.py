@@ -24,7 +24,7 @@ def list_(
 ) -> None:
     """List a pool's agents: model file, size, memory when loaded, price, context."""
     from salecli.adapters.residency import free_memory
-    from salecli.checks import look
+    from salecli.checks import looked
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
     from salecli.config import load_settings
@@ -34,7 +34,7 @@ def list_(
     output = Output(lines=json)
     settings = load_settings(repository_root(Path()), {"pool": pool})
     spec = load_pool(settings.pool, settings.models.folder)
-    rows = [look(agent) for agent in spec.agents]
+    rows = looked(settings, spec)
     if json:
         for row in rows:
             output.record({"pool": spec.name, **row})

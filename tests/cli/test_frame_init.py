@@ -37,12 +37,14 @@ def test_every_setting_is_there_with_its_default(repository: Path) -> None:
     text = re.sub(r"^# ([\w.]+ = |\[)", r"\1", sample(), flags=re.MULTILINE)
     values = tomllib.loads(text)
     example = values.pop("keys")
+    served = values.pop("endpoints")
+    assert set(served["gpu"]) <= set(EndpointSettings.model_fields)
     flat = {
         f"{name}.{key}" if isinstance(value, dict) else name: inner
         for name, value in values.items()
         for key, inner in (value.items() if isinstance(value, dict) else [("", value)])
     }
-    assert sorted([*flat, "keys"]) == sorted(known(Settings))
+    assert sorted([*flat, "endpoints", "keys"]) == sorted(known(Settings))
     user_file().parent.mkdir(parents=True)
     user_file().write_text(text)
     assert load_settings(repository) == Settings(thrift=0.5, keys=example)
