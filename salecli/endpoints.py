@@ -16,7 +16,7 @@ from salecli.pool import AgentSpec
 from salecli.resources import user_file
 from salecli.toml import nearest
 
-SERVICE = "sale"
+KEPT_UNDER = "sale"
 """What keys are kept under in the system's keyring."""
 
 
@@ -102,11 +102,11 @@ def _kept(table: str, user: str) -> str:
             f"{table} keyring: the package keyring is not installed", "pip install 'sale[keyring]'"
         ) from None
     try:
-        key = keyring.get_password(SERVICE, user)
+        key = keyring.get_password(KEPT_UNDER, user)
     except KeyringError as error:
         raise ConfigError(f"{table} keyring: {error}", "unlock it, or use key_env") from None
     if not key:
-        raise ConfigError(f"{table} keyring holds no key for {user}", f"keyring set {SERVICE} {user}")
+        raise ConfigError(f"{table} keyring holds no key for {user}", f"keyring set {KEPT_UNDER} {user}")
     return key.strip()
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from salecli.adapters import endpoint_requests as requests
@@ -18,8 +18,9 @@ from salecli.adapters.endpoint_answers import Name, Piece, Shares, choice, entro
 from salecli.adapters.endpoint_faults import Unusable
 from salecli.adapters.endpoint_line import Line
 from salecli.adapters.endpoint_probe import Remote, Server, probe
+from salecli.adapters.endpoint_run import Run, evaluated
 from salecli.adapters.llama_call import Call
-from salecli.core.values import Choice, Limits, Loaded, StreamEnd, Token, Turn, Usage
+from salecli.core.values import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.errors import ContextFull, ModelError
 
 _WORDS = 8
@@ -114,14 +115,14 @@ class EndpointModel:
         with self._call(limits.deadline) as (call, server):
             chat = server.chat
             if chat is None:
-                run = _Run(prompt=0)
+                run = Run(prompt=0)
                 body = requests.chat(server, turns, limits, limits.max_tokens, stream=True)
                 yield from self._told(call, server, "/chat/completions", body, run)
                 return self._usage(server, run, limits.max_tokens)
             self._lend(server, call)
             thinking = limits.think > 0 and chat.think is not None
             prompt = chat.open(turns, thinking=thinking)
-            run = _Run(prompt=len(prompt))
+            run = Run(prompt=len(prompt))
             if thinking:
                 prompt = self._thought(call, server, prompt, limits, run)
             room = self._room(server, prompt)
@@ -223,7 +224,7 @@ class EndpointModel:
             )
         return context - len(prompt)
 
-    def _thought(self, call: Call, server: Server, prompt: list[int], limits: Limits, run: _Run) -> list[int]:
+    def _thought(self, call: Call, server: Server, prompt: list[int], limits: Limits, run: Run) -> list[int]:
         """The prompt with a thought of at most `limits.think` tokens, which is not shown."""
         chat = server.chat
         assert chat is not None
@@ -248,7 +249,7 @@ class EndpointModel:
         return prompt
 
     def _told(
-        self, call: Call, server: Server, path: str, body: Mapping[str, Any], run: _Run
+        self, call: Call, server: Server, path: str, body: Mapping[str, Any], run: Run
     ) -> Generator[Token, None, None]:
         """The tokens of a streamed answer; a token without text at its very end is the end's own mark."""
         held: list[Piece] = []
@@ -297,26 +298,26 @@ class EndpointModel:
     def _next(self, call: Call, server: Server, prompt: list[int], begun: int, options: list[int]) -> Choice:
         """One distribution; llama-server is asked for more of it until the options' shares are certain."""
         began = time.monotonic()
-        top, evaluated = server.top, 0
+        top, passed = server.top, 0
         if server.kind == "llama-server" and server.chat is not None:
             # Its cache would keep what this ending shares with the last one, and evaluate the rest in a batch
-            # of another size, which is rounded otherwise: after one other token it keeps the prefix alone, and
-            # an ending's distribution does not depend on what was asked before it.
+            # of another size, which is rounded otherwise. After one other token it keeps the prefix alone: an
+            # ending's distribution does not depend on what was asked before it.
             body = requests.nothing(server, [*prompt[:begun], server.chat.end])
-            evaluated += _evaluated(self.line.ask("/completions", body, call))
+            passed += evaluated(self.line.ask("/completions", body, call))
         while True:
             answer = self.line.ask("/completions", requests.next_token(server, prompt, top, options), call)
-            run = _Run(prompt=len(prompt))
+            run = Run(prompt=len(prompt))
             run.take(answer)
             usage = self._usage(server, run, 2)
-            evaluated += usage.evaluated
+            passed += usage.evaluated
             (piece, *_) = pieces(choice(answer)) or [Piece(-1, "", 0.0, {})]
             found = shares(piece.top, options, server.vocabulary)
             if found.exact or server.kind != "llama-server" or top >= server.vocabulary:
                 break
             top = min(16 * top, server.vocabulary)
-        call.note({"prompt": usage.prompt, "evaluated": evaluated})
-        spent = replace(usage, evaluated=evaluated, generated=0, seconds=time.monotonic() - began, end="stop")
+        call.note({"prompt": usage.prompt, "evaluated": passed})
+        spent = replace(usage, evaluated=passed, generated=0, seconds=time.monotonic() - began, end="stop")
         return self._choice(found, spent)
 
     def _said(self, call: Call, server: Server, turns: Sequence[Turn], options: Sequence[str]) -> Choice:
@@ -324,7 +325,7 @@ class EndpointModel:
         began = time.monotonic()
         body = requests.chat(server, turns, Limits(temperature=0.0), _WORDS, stream=False)
         answer = self.line.ask("/chat/completions", body, call)
-        run = _Run(prompt=0)
+        run = Run(prompt=0)
         run.take(answer)
         usage = replace(self._usage(server, run, _WORDS), seconds=time.monotonic() - began, end="stop")
         names: list[Name] = list(options)
@@ -346,71 +347,13 @@ class EndpointModel:
             )
         return Choice(tuple(share / mass for share in found.of), mass, usage)
 
-    def _usage(self, server: Server, run: _Run, most: int) -> Usage:
-        """The server's own counts where they can be true, ours otherwise."""
-        counts = run.counts
-        known = run.prompt or counts.prompt
-        honest = (
-            counts.prompt == known
-            and 0 <= counts.evaluated <= counts.prompt
-            and run.seen <= counts.generated <= max(most, run.seen) + 1
-            and counts.prompt <= (server.context or 1 << 31)
-        )
-        if run.told and not honest:
+    def _usage(self, server: Server, run: Run, most: int) -> Usage:
+        usage, honest = run.usage(most, server.context)
+        if not honest:
             self._note_once("its server's counts of tokens cannot be true: our own are used")
-        counted = counts if run.told and honest else Usage(run.prompt, run.prompt, run.seen)
-        return replace(
-            counted,
-            generated=counted.generated + run.thoughts,
-            seconds=time.monotonic() - run.began,
-            end=run.end or "stop",
-        )
+        return usage
 
     def _note_once(self, note: str) -> None:
         if not self._lied:
             self._lied = True
             self._notes.append(note)
-
-
-@dataclass
-class _Run:
-    """One answer on its way."""
-
-    prompt: int
-    """Tokens of the prompt, 0 where only the server can count them."""
-    seen: int = 0
-    thoughts: int = 0
-    end: StreamEnd | None = None
-    told: bool = False
-    """Whether the server has counted."""
-    counts: Usage = field(default_factory=Usage)
-    began: float = field(default_factory=time.monotonic)
-
-    def take(self, part: Mapping[str, Any]) -> None:
-        """Note how the answer ends, and what the server counted."""
-        usage = part.get("usage")
-        if isinstance(usage, dict):
-            prompt, generated = _number(usage.get("prompt_tokens")), _number(usage.get("completion_tokens"))
-            details = usage.get("prompt_tokens_details")
-            cached = _number(details.get("cached_tokens", 0)) if isinstance(details, dict) else 0
-            self.told = True
-            self.counts = Usage(prompt, prompt - cached, generated)
-        chosen = choice(part) if part.get("choices") else {}
-        reason = chosen.get("finish_reason")
-        if reason is not None:
-            self.end = "length" if reason == "length" else "stop"
-
-    def begin_again(self, thoughts: int) -> None:
-        """The thought is over, the answer begins."""
-        self.thoughts, self.end, self.told, self.counts = thoughts, None, False, Usage()
-
-
-def _evaluated(answer: Mapping[str, Any]) -> int:
-    """Prompt tokens that llama-server evaluated, 0 where it does not say."""
-    timings = answer.get("timings")
-    return max(_number(timings.get("prompt_n")), 0) if isinstance(timings, dict) else 0
-
-
-def _number(value: object) -> int:
-    """A count as a server wrote it; -1 where it is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else -1
