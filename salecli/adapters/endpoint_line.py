@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from salecli.adapters.endpoint_faults import Unusable, explained
 from salecli.adapters.llama_call import Call
 from salecli.core.text import clean
-from salecli.errors import ContextFull, ModelError, ModelTimeout
+from salecli.errors import ModelError, ModelTimeout
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -101,7 +101,7 @@ class Line:
         Raises:
             ContextFull, ModelTimeout, ModelError: with what to type next.
         """
-        with _Guard(self):
+        with _Guard(self, path):
             future = self._start(self._ask(path, body))
             try:
                 while not wait([future], call.tick).done:
@@ -115,7 +115,7 @@ class Line:
     ) -> Generator[Mapping[str, Any], None, None]:
         """The answer piece by piece; closing the generator closes the connection. Raises what `ask` does."""
         pieces: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
-        with _Guard(self):
+        with _Guard(self, path):
             future = self._start(self._stream(path, body, pieces))
             try:
                 while True:
@@ -250,10 +250,14 @@ async def _pass_on(stream: AsyncIterator[object], pieces: SimpleQueue[Mapping[st
 
 
 class _Guard:
-    """Around one request: refuses while the breaker is open, puts errors into words, counts failures."""
+    """Around one request: refuses while the breaker is open, puts errors into words, counts failures.
 
-    def __init__(self, line: Line) -> None:
+    Only work that was done makes earlier failures forgotten: a broken server may well list its models.
+    """
+
+    def __init__(self, line: Line, path: str) -> None:
         self._line = line
+        self._works = path.endswith("/completions")
 
     def __enter__(self) -> None:
         blocked = self._line.blocked()
@@ -261,7 +265,7 @@ class _Guard:
             raise blocked
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None:
+        if error is None and self._works:
             self._line.worked()
         elif isinstance(error, ModelTimeout):
             self._line.failed(error.message)
@@ -269,8 +273,6 @@ class _Guard:
             said, fault = explained(error, self._line.address)
             if fault:
                 self._line.failed(said.message)
-            elif isinstance(said, ContextFull):
-                self._line.worked()
             raise said from None
 
 
