@@ -119,11 +119,12 @@ class Line:
             future = self._start(self._stream(path, body, pieces))
             try:
                 while True:
+                    over = future.done()  # asked first: what it put before its end is still taken
                     try:
                         piece = pieces.get(timeout=call.tick)
                     except Empty:
                         self._check(call)
-                        if not future.done():
+                        if not over:
                             continue
                         piece = None
                     if piece is None:

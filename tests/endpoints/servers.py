@@ -26,9 +26,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sale
 
 def binary() -> Path:
     """The llama-server that `make llama-server` built for the installed llama-cpp-python."""
-    recipe = subprocess.run(
-        ["cksum"], stdin=(HERE / "CMakeLists.txt").open(), capture_output=True, text=True, check=True
-    )
+    recipe = subprocess.run(["cksum", HERE / "CMakeLists.txt"], capture_output=True, text=True, check=True)
     path = CACHE / f"llama-server-{version('llama-cpp-python')}-{recipe.stdout.split()[0]}"
     assert path.exists(), "type: make llama-server"
     return path
