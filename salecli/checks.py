@@ -324,7 +324,7 @@ def look(agent: AgentSpec) -> dict[str, Any]:
         "hint": "",
     }
     if agent.remote:
-        return row | {"state": "on a server"}
+        return row | {"state": "on a server", "hint": "sale models list"}
     if not agent.path.exists():
         return row | {"state": "missing", "hint": _fetch(agent.path)}
     model = LlamaModel(agent.path, name=agent.name, context=agent.context)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
 
 from salecli.build import market
 from salecli.config import load_settings
@@ -16,6 +18,25 @@ from tests.endpoints.servers import free_port
 
 AGENT = '[[agents]]\nname = "far"\nprice = 1.0\nmodel = "m"\n'
 ON = 'backend = "openai"\nendpoint = "gpu"\n'
+
+
+class InMemory(KeyringBackend):
+    """A keyring for a test."""
+
+    priority = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.kept[service, username]
 
 
 def user(text: str) -> None:
@@ -92,6 +113,21 @@ def test_a_key_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "lines" not in error.value.message
     monkeypatch.setenv("GPU_KEY", " k-1\n")
     opened(pool(tmp_path, AGENT + ON))
+
+
+def test_a_key_of_the_keyring(tmp_path: Path) -> None:
+    """The package itself, with a keyring in memory in place of the desktop's."""
+    before = keyring.get_keyring()
+    keyring.set_keyring(InMemory())
+    try:
+        user('[endpoints.gpu]\nbase_url = "https://gpu/v1"\nkeyring = "gpu"\n')
+        with pytest.raises(ConfigError, match=r"keyring holds no key for gpu") as error:
+            opened(pool(tmp_path, AGENT + ON))
+        assert error.value.hint == "keyring set sale gpu"
+        keyring.set_password("sale", "gpu", "k-1")
+        opened(pool(tmp_path, AGENT + ON))
+    finally:
+        keyring.set_keyring(before)
 
 
 @pytest.mark.parametrize(
