@@ -23,6 +23,8 @@ from salecli.adapters.llama_call import Call
 from salecli.core.values import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.errors import ContextFull, ModelError
 
+WIDEST = 16_384
+"""Most log-probabilities of one token that are asked for: 2 MB."""
 _WORDS = 8
 """Tokens that a judge may say before its digit where the server begins its reply itself."""
 
@@ -313,9 +315,10 @@ class EndpointModel:
             passed += usage.evaluated
             (piece, *_) = pieces(choice(answer)) or [Piece(-1, "", 0.0, {})]
             found = shares(piece.top, options, server.vocabulary)
-            if found.exact or server.kind != "llama-server" or top >= server.vocabulary:
+            most = min(server.vocabulary, max(WIDEST, server.top))
+            if found.exact or server.kind != "llama-server" or top >= most:
                 break
-            top = min(16 * top, server.vocabulary)
+            top = min(16 * top, most)
         call.note({"prompt": usage.prompt, "evaluated": passed})
         spent = replace(usage, evaluated=passed, generated=0, seconds=time.monotonic() - began, end="stop")
         return self._choice(found, spent)

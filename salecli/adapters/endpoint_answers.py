@@ -17,6 +17,8 @@ Name = int | str
 """A token's id, or its text where the server tells no ids."""
 NEGLIGIBLE = 1e-4
 """Share of the options' mass that may hide below the server's top before it is asked for more."""
+ROUNDED = 1e-5
+"""What single precision may have lost of a whole distribution's sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def shares(top: Mapping[Name, float], options: Sequence[Name], vocabulary: int) 
     """
     found = [[math.exp(value) for name, value in top.items() if _is(name, option)] for option in options]
     missing = sum(not one for one in found)
-    rest = max(0.0, 1.0 - sum(math.exp(value) for value in top.values()))
+    rest = max(0.0, 1.0 - sum(math.exp(value) for value in top.values())) + ROUNDED
     least = math.exp(min(top.values())) if top else 1.0
     if not missing or len(top) >= vocabulary:
         return Shares(tuple(sum(one) for one in found), 0.0)

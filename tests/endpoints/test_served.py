@@ -118,7 +118,10 @@ def test_servers_killed_midway(
     servers: dict[str, Served],
     relays: Callable[[str, Callable[[bytes], None]], str],
 ) -> None:
-    """One while its agent bids, one before its agent marks: they are out, and the rest sells the task."""
+    """One while its agent bids, one before its agent marks: they are out, and the rest sells the task.
+
+    The third is asked for the top 20 alone: its entropies are intervals, and its marks exact all the same.
+    """
 
     def bidding(piece: bytes) -> None:
         if b'"stream":true' in piece.replace(b" ", b""):
@@ -129,12 +132,20 @@ def test_servers_killed_midway(
             servers["l"].kill()
 
     urls = {"xs": relays("xs", bidding), "s": servers["s"].url, "l": relays("l", marking)}
-    code, events, said = run(repository, configured(tmp_path, urls))
+    pool = configured(tmp_path, urls)
+    user_file().write_text(
+        user_file().read_text().replace("[endpoints.far-s]", "[endpoints.far-s]\nlogprobs = 20")
+    )
+    code, events, said = run(repository, pool)
     assert code in (0, 1), said
+    kinds = {one["bid"]["agent"]: one["bid"]["entropy_kind"] for one in of("BidMade", events)}
+    assert kinds == {"s": "interval", "m": "exact", "l": "exact"}
+    assert said.count("s's entropies are intervals, this one ") == 1
+    assert "~0.0" in said
+    assert not of("ModelWarned", events)  # nothing was uncertain about the marks of s
     (out,) = of("AgentOut", events)
     assert out["agent"] == "xs"
     assert "cannot be reached, or broke off" in out["reason"]
-    assert {one["bid"]["agent"] for one in of("BidMade", events)} == {"s", "m", "l"}
     replaced = of("MarkReplaced", events)
     assert {one["mark"]["judge"] for one in replaced} == {"xs", "l"}
     assert len(of("Marked", events)) == 6
