@@ -23,6 +23,8 @@ from salecli.adapters.llama_call import Call
 from salecli.core.values import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.errors import ContextFull, ModelError
 
+PROBING = 60.0
+"""Seconds for finding out what a server can; some load a model for it."""
 WIDEST = 16_384
 """Most log-probabilities of one token that are asked for: 2 MB."""
 _WORDS = 8
@@ -89,7 +91,7 @@ class EndpointModel:
         if self._server is not None:
             return None
         began = time.monotonic()
-        with self._call(None) as (_, server):
+        with self._call(PROBING) as (_, server):
             seconds = time.monotonic() - began
             where = f"{server.model} at {self.line.address.name}"
             return Loaded(where, 0, self._fits(server), server.vocabulary, seconds)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from salecli.adapters import endpoint
 from salecli.adapters.endpoint import EndpointModel
 from salecli.core import events
 from salecli.core.agent import Agent, Pool, Profile
@@ -232,6 +233,17 @@ def test_cancelling_ends_the_calls_of_other_threads(serve: Serve, reach: Reach) 
     thread.join(5)
     assert ended == ["far (tiny at gpu) was cancelled while it was working"]
     assert server.broken.wait(5)
+
+
+def test_a_server_that_hangs_is_not_probed_for_ever(
+    serve: Serve, reach: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "PROBING", 0.5)
+    model = reach(serve({"/v1/models": slow}).url, seconds=60.0)
+    began = time.monotonic()
+    with pytest.raises(ModelTimeout, match="did not finish before the deadline"):
+        model.load()
+    assert time.monotonic() - began < 1.5
 
 
 def test_a_deadline_ends_the_call(serve: Serve, reach: Reach) -> None:
