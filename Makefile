@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: all demo test faults guards check bench clean distclean packages engine image ready
+.PHONY: all demo test faults guards check bench clean distclean packages engine image ready llama-server
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 
@@ -83,7 +83,11 @@ check: packages
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-test: ready check
+# The tests of models on servers speak to a real one.
+llama-server: packages
+	@sh tests/endpoints/server/make.sh $(BIN)/python >&2
+
+test: ready check llama-server
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 faults: ready

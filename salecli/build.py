@@ -6,7 +6,7 @@ import threading
 from collections.abc import Hashable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from salecli import resources
 from salecli.adapters.changes import part_of
@@ -28,12 +28,14 @@ from salecli.core.agent import Agent, Pool, Profile
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
 from salecli.core.limits import WorkLimits
+from salecli.core.ports import Model
 from salecli.core.prompts import Templates
 from salecli.core.tasks import make_task
 from salecli.core.values import Patch, Task, Verdict
 from salecli.core.verdict import reached
+from salecli.endpoints import Endpoints
 from salecli.errors import ModelError, PatchRefused, RepositoryError
-from salecli.pool import PoolSpec, load_pool
+from salecli.pool import AgentSpec, PoolSpec, load_pool
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -202,10 +204,12 @@ class Shared:
             if self._residency is None:
                 budget = settings.models.budget_bytes(free_memory())
                 self._residency = self._stack.enter_context(Residency(budget))
-            wanted = (spec.file, settings.thrift, settings.models, settings.memory.k)
+            served = tuple(sorted(settings.endpoints.items()))
+            wanted = (spec.file, settings.thrift, settings.models, served, settings.memory.k)
             pool = self._pools.get(wanted)
             if pool is None:
-                pool = self._pools[wanted] = stocked(settings, spec, self._residency)
+                endpoints = self._stack.enter_context(closing(Endpoints(settings)))
+                pool = self._pools[wanted] = stocked(settings, spec, self._residency, endpoints)
             # What may be missing is asked for first: nothing is started or copied in vain.
             if self._client is None:
                 self._client = connect()
@@ -245,15 +249,19 @@ def market(settings: Settings, spec: PoolSpec) -> Iterator[Pool]:
     Raises:
         ModelError: a model file is missing or is no whole text model.
     """
-    with Residency(settings.models.budget_bytes(free_memory())) as residency:
-        yield stocked(settings, spec, residency)
+    with (
+        Residency(settings.models.budget_bytes(free_memory())) as residency,
+        closing(Endpoints(settings)) as endpoints,
+    ):
+        yield stocked(settings, spec, residency, endpoints)
 
 
-def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
-    """The pool's agents with their models, none of them loaded yet.
+def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints: Endpoints) -> Pool:
+    """The pool's agents with their models, none of them loaded or asked yet.
 
     Raises:
         ModelError: a model file is missing or is no whole text model.
+        ConfigError: an endpoint is not in the user's configuration, or its key is not there.
     """
     _pulled(spec)
     templates = Templates(resources.templates(spec.prompt_folder()))
@@ -261,6 +269,10 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
     profile = Profile(templates, shown.files, shown.named, shown.observation, shown.output, shown.pairs)
     agents = []
     for one in spec.agents:
+        if one.remote:
+            served = endpoints.model(one)
+            agents.append(_agent(spec, one, served, profile, remote=True, told=served.told))
+            continue
         model = LlamaModel(
             one.path,
             name=one.name,
@@ -273,17 +285,7 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
             model.context  # noqa: B018 - reads the header, and checks the context against it
         except ModelError as error:
             raise ModelError(f"agent {one.name} of pool {spec.name}: {error.message}", error.hint) from error
-        agents.append(
-            Agent(
-                name=one.name,
-                price=one.price,
-                model=model,
-                profile=profile,
-                sampling=spec.limits_of(one),
-                plan_tokens=spec.plan_tokens,
-                reply_tokens=spec.limits.reply_tokens,
-            )
-        )
+        agents.append(_agent(spec, one, model, profile))
     return Pool(
         name=spec.name,
         agents=tuple(agents),
@@ -304,6 +306,19 @@ def _pulled(spec: PoolSpec) -> None:
             f"pool {spec.name}: the models of {', '.join(one.name for one in missing)} are not here yet",
             missing[0].pull,
         )
+
+
+def _agent(spec: PoolSpec, one: AgentSpec, model: Model, profile: Profile, **more: Any) -> Agent:
+    return Agent(
+        name=one.name,
+        price=one.price,
+        model=model,
+        profile=profile,
+        sampling=spec.limits_of(one),
+        plan_tokens=spec.plan_tokens,
+        reply_tokens=spec.limits.reply_tokens,
+        **more,
+    )
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:

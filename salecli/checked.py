@@ -48,6 +48,10 @@ def check(model: type[SectionT], values: Mapping[str, Any], where: Callable[[Key
             raise ConfigError(
                 f"{where(key)}: '{name}' is missing", f"add {name.rpartition('.')[2]} = ..."
             ) from None
+        if error["type"] == "extra_forbidden":  # in a table of tables; its value may be a secret
+            raise ConfigError(
+                f"{where(key)}: unknown key '{name}'", "`sale init` and the README show the known ones"
+            ) from None
         raise ConfigError(f"{where(key)}: {name} {expected(error)}", "mend the value") from None
 
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from salecli.errors import ModelError, SaleError
 if TYPE_CHECKING:
     from salecli.adapters.git import Repository
     from salecli.config import Settings
-    from salecli.pool import AgentSpec
+    from salecli.pool import AgentSpec, PoolSpec
 
 _SPACE = 2 << 30
 """Bytes that runs, memory and the sandbox image want to find free."""
@@ -158,7 +158,9 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     except SaleError as error:
         yield Finding("pool", error.message, error.hint, fine=False)
         return
-    rows = [look(agent) for agent in spec.agents]
+    served = [agent for agent in spec.agents if agent.remote]
+    yield from _endpoints(settings, served, ask=load)
+    rows = [look(agent) for agent in spec.agents if not agent.remote]
     budget = settings.models.budget_bytes(free_memory())
     for row in rows:
         if row["state"] == "missing":
@@ -171,10 +173,11 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     found = [row for row in rows if row["memory"] is not None]
     if len(found) == len(rows):
         size = sum(row["bytes"] for row in rows)
+        beside = f", {len(served)} on servers" if served else ""
         yield Finding(
             "pool",
-            f"{spec.name}: {plural(len(rows), 'model')} found, {amount(size)}",
-            short=plural(len(rows), "model"),
+            f"{spec.name}: {plural(len(rows), 'model')} found, {amount(size)}{beside}",
+            short=plural(len(spec.agents), "model"),
         )
     if not load:
         return
@@ -183,6 +186,32 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         yield _guarded(
             "llama", lambda: _llama(Path(smallest["file"]), smallest["agent"], smallest["context"])
         )
+
+
+def _endpoints(settings: Settings, agents: Sequence[AgentSpec], ask: bool) -> Iterator[Finding]:
+    """The servers of a pool's agents: what they can, or what is wrong; without `ask` only configured."""
+    if not agents:
+        return
+    from salecli.endpoints import look as look_served
+
+    for row in look_served(settings, agents, ask):
+        said = f"{row['agent']}: {row['file']}: {row['state']}"
+        if not row["fine"] or ask:
+            yield Finding(
+                "endpoint",
+                said if row["fine"] else f"{row['agent']}: {row['state']}",
+                row["hint"],
+                fine=row["fine"],
+            )
+
+
+def looked(settings: Settings, spec: PoolSpec) -> list[dict[str, Any]]:
+    """A row for each of a pool's models, in pool order; servers are asked what they can."""
+    from salecli.endpoints import look as look_served
+
+    served = [agent for agent in spec.agents if agent.remote]
+    rows = {row["agent"]: row for row in (look_served(settings, served, ask=True) if served else ())}
+    return [rows[agent.name] if agent.remote else look(agent) for agent in spec.agents]
 
 
 def _llama(file: Path, name: str, context: int) -> Finding:
@@ -283,16 +312,19 @@ def look(agent: AgentSpec) -> dict[str, Any]:
     """What can be said of an agent's model without loading it; sizes are None where it is missing."""
     from salecli.adapters.llama import LlamaModel
 
+    where = f"{agent.model} at {agent.endpoint}" if agent.remote else str(agent.path)
     row: dict[str, Any] = {
         "agent": agent.name,
         "price": agent.price,
         "context": agent.context,
-        "file": str(agent.path),
+        "file": where,
         "bytes": None,
         "memory": None,
         "state": "found",
         "hint": "",
     }
+    if agent.remote:
+        return row | {"state": "on a server", "hint": "sale models list"}
     if not agent.path.exists():
         return row | {"state": "missing", "hint": agent.pull or _fetch(agent.path)}
     model = LlamaModel(agent.path, name=agent.name, context=agent.context)

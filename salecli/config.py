@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -58,6 +59,15 @@ def _is_on_disk(path: Path) -> Path:
     if "\0" in str(path):
         raise ValueError("must be a path, which holds no NUL")
     return path
+
+
+def _is_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isascii():
+        raise ValueError(f'must be an address such as "http://localhost:8080/v1", not {text[:80]!r}')
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be an address alone: a key goes by key_env or keyring")
+    return text
 
 
 OnDisk = Annotated[Path, AfterValidator(_is_on_disk)]
@@ -124,6 +134,28 @@ class ModelSettings(Section):
         return size(self.budget)
 
 
+class EndpointSettings(Section):
+    """[endpoints.NAME]: a server with OpenAI's API that agents of a pool may name."""
+
+    base_url: Annotated[str, AfterValidator(_is_url)]
+    """Up to and with the version: http://gpu:8080/v1."""
+    key_env: str = ""
+    """The environment variable that holds its key; empty for none."""
+    keyring: str = ""
+    """The user name under which the system's keyring holds its key, for the service "sale"."""
+    connect_seconds: Seconds = 10.0
+    seconds: Seconds = 120.0
+    """Most seconds without a byte of an answer."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    failures: Count = 3
+    """In a row, after which it is left alone for `pause` seconds."""
+    pause: Seconds = 30.0
+    logprobs: Annotated[int, Field(ge=0)] = 0
+    """Per token, to ask for; 0 takes what its kind of server tells well."""
+    vocabulary: Annotated[int, Field(ge=0)] = 0
+    """Tokens of the vocabulary, where the server does not say."""
+
+
 class TuiSettings(Section):
     """[tui]"""
 
@@ -153,14 +185,18 @@ class Settings(Section):
     work: WorkSettings = Field(default_factory=WorkSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
+    endpoints: dict[Annotated[str, Field(min_length=1, max_length=40)], EndpointSettings] = Field(
+        default_factory=dict
+    )
     tui: TuiSettings = Field(default_factory=TuiSettings)
     keys: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     """Keys by binding id (auction.go, quoted or not) where others are wanted; the screens know the ids."""
 
 
 _PATHS = (("memory", "path"), ("models", "folder"))
-OWNERS: tuple[Key, ...] = (("apply",), ("keep_runs",), *_PATHS, ("tui",), ("keys",))
-"""What decides about the user's own files, screen and keys: a repository may be a stranger's, and has no say.
+OWNERS: tuple[Key, ...] = (("apply",), ("keep_runs",), *_PATHS, ("endpoints",), ("tui",), ("keys",))
+"""What decides about the user's own files, servers, screen and keys: a repository may be a stranger's, and
+has no say.
 
 The same holds for the path of a pool file, which names model files that llama.cpp would read."""
 

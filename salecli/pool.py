@@ -7,10 +7,10 @@ import json
 import math
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -77,17 +77,27 @@ class AgentTable(Section):
 
     name: Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[A-Za-z0-9._-]+$")]
     model: Annotated[str, Field(min_length=1, max_length=4_096, pattern="^[^\\x00]+$")]
-    """Path of a GGUF file: beside the pool file, else in the models folder. With `hub`: its name there."""
+    """Path of a GGUF file: beside the pool file, else in the models folder. With `hub`: its name there; on an
+    endpoint: its name there."""
     hub: Annotated[str, Field(max_length=96, pattern=r"^(|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")] = ""
     """The repository on a model hub that `sale models pull` gets the file from: "Qwen/Qwen3-4B-GGUF"."""
     revision: Annotated[str, Field(max_length=128, pattern=r"^[\w./-]+$")] = "main"
     """A branch, a tag or a commit of that repository."""
+    backend: Literal["llama", "openai"] = "llama"
+    """Where the model runs: in a process of ours, or on a server with OpenAI's API."""
+    endpoint: str = ""
+    """The server: the NAME of a table [endpoints.NAME] in the user's own configuration."""
     price: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """USD per million tokens."""
     context: Annotated[int, Field(ge=256)] = 8_192
     """Tokens."""
     sampling: Sampling | None = None
     """None takes the pool's."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether its model runs on a server."""
+        return self.backend == "openai"
 
 
 class PoolTable(Section):
@@ -109,7 +119,7 @@ class AgentSpec(AgentTable):
     """One agent of a loaded pool."""
 
     path: Path
-    """Where the model file is, or should be."""
+    """Where the model file is, or should be; on an endpoint there is none."""
     pull: str = ""
     """What to type to get the file; empty where it comes from no hub."""
 
@@ -177,7 +187,9 @@ class PoolSpec(PoolTable):
                     "price": agent.price,
                     "context": agent.context,
                     "sampling": (agent.sampling or self.sampling).model_dump(mode="json"),
-                    "model": model_identity(agent.path),
+                    "model": f"{agent.endpoint}:{agent.model}"
+                    if agent.remote
+                    else model_identity(agent.path),
                 }
                 for agent in self.agents
             ],
@@ -211,6 +223,7 @@ def load_pool(name_or_path: str, models: Path | None = None) -> PoolSpec:
         ConfigError: no such pool (with those that exist), or a file that says something impossible.
     """
     document = toml.read(_find(name_or_path))
+    _no_addresses(document.values, document.where)
     table = check(PoolTable, document.values, document.where)
     _sensible(table, document.where)
     folder = document.path.parent
@@ -232,8 +245,9 @@ def _find(name_or_path: str) -> Path:
     if name_or_path in pools:
         return pools[name_or_path]
     path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111
+    # A repository's settings may name a pool, not a file: a bare name is never one.
     with suppress(OSError):  # of a name too long for a path
-        if path.is_file():
+        if ("/" in name_or_path or name_or_path.endswith(".toml")) and path.is_file():
             return path.resolve()
     near = nearest(name_or_path, pools)
     meant = f"did you mean `--pool {near}`? " if near else ""
@@ -241,7 +255,7 @@ def _find(name_or_path: str) -> Path:
         raise ConfigError(f"there is no pool file {path}", f"{meant}known pools: {', '.join(pools)}")
     raise ConfigError(
         f"there is no pool {name_or_path!r}; known pools: {', '.join(pools)}",
-        f"{meant}a pool file of your own goes by its path",
+        f"{meant}a pool file of your own goes by its path: ./NAME",
     )
 
 
@@ -259,8 +273,30 @@ def _model_path(model: str, folder: Path, models: Path | None, hub: bool) -> Pat
     return beside
 
 
+def _no_addresses(values: Mapping[str, Any], where: Callable[[Key], str]) -> None:
+    """Refuse what says where prompts go, or with which key: a pool file may be a stranger's."""
+    agents = values.get("agents")
+    tables: list[tuple[Key, Any]] = [((), values)]
+    tables += [(("agents", at), one) for at, one in enumerate(agents if isinstance(agents, list) else ())]
+    for above, table in tables:
+        for key in ("base_url", "key_env", "keyring", "api_key", "endpoints"):
+            if isinstance(table, dict) and key in table:
+                raise ConfigError(
+                    f"{where((*above, key))}: a pool file says nothing of servers and keys: {key}",
+                    f"put it into {resources.user_file()} under [endpoints.NAME], and here write "
+                    'backend = "openai", endpoint = "NAME"',
+                )
+
+
 def _sensible(table: PoolTable, where: Callable[[Key], str]) -> None:
     """What no single value shows: names given twice, weights for nobody, weights off their anchor."""
+    for index, agent in enumerate(table.agents):
+        if agent.remote != bool(agent.endpoint):
+            missing = "endpoint" if agent.remote else "backend"
+            raise ConfigError(
+                f"{where(('agents', index))}: agents[{index}] has no {missing}",
+                'a model on a server takes both: backend = "openai", endpoint = "NAME"',
+            )
     names = [agent.name for agent in table.agents]
     for index, name in enumerate(names):
         if name in names[:index]:

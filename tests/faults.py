@@ -45,6 +45,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/adapters/test_docker_reports.py",
     ),
     "A failing engine is nobody's fault": ("tests/sandbox/test_blame.py", "tests/sandbox/test_engine.py"),
+    "A failing server puts out its own agent alone": ("tests/endpoints/test_bad_answers.py",),
+    "Servers and keys are yours to name": ("tests/endpoints/test_configuration.py",),
     "The sandbox's other promises": ("tests/sandbox/test_*.py",),
     "Your files change only as you said, and can be taken back": (
         "tests/adapters/test_apply.py",

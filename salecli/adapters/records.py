@@ -82,6 +82,7 @@ def insert(db: Database, auction: Auction, created_at: str = "", number: int | N
     bids = {}
     for bid in data["bids"]:
         row = {**bid, "pairs": to_json(bid["pairs"]), "usage": to_json(bid["usage"]), "auction": number}
+        del row["spread"]  # the journal has it; here entropy_kind says that the entropy is a middle
         bids[bid["agent"], bid["refined"]] = _insert(db, "bids", row)
     for mark in data["marks"]:
         packed = {name: to_json(mark[name]) for name in ("probabilities", "usage")}

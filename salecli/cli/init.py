@@ -49,15 +49,21 @@ _ABOUT = {
     "models.budget": 'most memory for loaded models: a size, or a share of what is free ("80%")',
     "models.threads": "per model; 0 takes every core",
     "models.gpu_layers": "layers on a GPU where llama.cpp was built for one; -1 is all",
+    "endpoints": "servers that agents of a pool may name; yours alone",
+    "endpoints.gpu.base_url": "up to the version: llama-server, vLLM, Ollama",
+    "endpoints.gpu.key_env": "the environment variable that holds its key",
     "tui": "the screens; yours alone",
     "tui.theme": '"sale-dark", "sale-light", "ansi" (the terminal\'s colours), or one of Textual\'s',
     "tui.auto": 'seconds after which an auction that waits for "go" goes on by itself; 0 waits',
     "keys": "other keys for the screens, by the ids that ? shows there; yours alone",
     "keys.auction.go": "several are separated by commas",
 }
-_EXAMPLES = {"keys": {"auction.go": "enter,g"}}
+_EXAMPLES = {
+    "endpoints": {"gpu.base_url": "http://localhost:8080/v1", "gpu.key_env": "GPU_KEY"},
+    "keys": {"auction.go": "enter,g"},
+}
 """Lines for a table that is empty by default."""
-_COMMENTED = ("tui", "keys")
+_COMMENTED = ("endpoints", "tui", "keys")
 """Tables of which not even the head may stand in a repository's file."""
 
 

@@ -29,7 +29,7 @@ def list_(
     """List a pool's agents: model file, size, memory when loaded, price, context, verified or not."""
     from salecli.adapters.modellock import ModelLock
     from salecli.adapters.residency import free_memory
-    from salecli.checks import look
+    from salecli.checks import looked
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
     from salecli.config import load_settings
@@ -39,7 +39,7 @@ def list_(
     output = Output(lines=json)
     settings = load_settings(repository_root(Path()), {"pool": pool})
     spec = load_pool(settings.pool, settings.models.folder)
-    rows = [look(agent) for agent in spec.agents]
+    rows = looked(settings, spec)
     lock = ModelLock(settings.models.folder)
     rows = [row | {"verified": lock.state(Path(row["file"])) == "verified"} for row in rows]
     if json:

@@ -9,6 +9,7 @@ from salecli.cli.output import Output
 from salecli.core import events
 from salecli.core.board import Board, Key
 from salecli.core.text import clean
+from salecli.core.values import Bid
 from salecli.core.words import amount, bounded, counted, money, plural, shortened
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Story:
         self._patched = False
         """Whether this attempt has a patch that the tests can say something of."""
         self._ended: events.RunEnded | None = None
+        self._warned: set[tuple[str, str]] = set()
+        """(agent, what was said of its model): nothing is said twice."""
         self._excuse = ("", "")
         """The judge that failed last, and why: for its other bids it is not said again."""
 
@@ -82,6 +85,15 @@ class Story:
             self._say(f"{event.agent} loads {amount(event.bytes)}")
         elif not self._spoken:
             self._now(f"{event.agent} loads{f' {amount(event.bytes)}' if large else ''}")
+
+    @_tell.register
+    def _(self, event: events.ModelWarned) -> None:
+        self._warn(event.agent, event.reason)
+
+    def _warn(self, agent: str, reason: str) -> None:
+        if (agent, reason) not in self._warned:
+            self._warned.add((agent, reason))
+            self._say(f"  {agent}: {reason}", "yellow")
 
     @_tell.register
     def _(self, event: events.BidStarted) -> None:
@@ -134,8 +146,15 @@ class Story:
 
     @_tell.register
     def _(self, event: events.BidMade) -> None:
-        if not event.bid.refined:
-            self._shown.discard((event.bid.agent, True))
+        bid = event.bid
+        if not bid.refined:
+            self._shown.discard((bid.agent, True))
+        if bid.entropy_kind == "interval" and ("interval", bid.agent) not in self._warned:
+            self._warned.add(("interval", bid.agent))
+            width = 2 * bid.spread
+            self._say(
+                f"  {bid.agent}'s entropies are intervals, this one {width:.2g} nats wide: its middle counts"
+            )
 
     def _refined(self, key: Key) -> None:
         board, agent = self.board, key[0]
@@ -313,6 +332,13 @@ def bid_table(output: Output, board: Board) -> object:
     return table
 
 
+def _entropy(bid: Bid | None) -> str:
+    """Its mean in nats, with a mark where only an interval around it is known."""
+    if bid is None:
+        return ""
+    return f"{'~' if bid.entropy_kind == 'interval' else ''}{bid.entropy:.3f}"
+
+
 def _columns(board: Board) -> list[tuple[str, list[str]]]:
     """(name, one cell an agent) for each property of the bids."""
     agents = board.agents
@@ -322,7 +348,7 @@ def _columns(board: Board) -> list[tuple[str, list[str]]]:
         ("", agents),
         ("price/Mt", [f"{board.prices[agent]:.2f}" for agent in agents]),
         ("tokens", [str(bid.tokens) if bid else "out" for bid in bids]),
-        ("entropy", [f"{bid.entropy:.3f}" if bid else "" for bid in bids]),
+        ("entropy", [_entropy(bid) for bid in bids]),
     ]
     for judge in agents:
         cells = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 from salecli.core import events
@@ -43,6 +43,10 @@ class Agent:
     """Most tokens of a plan."""
     reply_tokens: int = 4_096
     """Most tokens of one reply while working."""
+    remote: bool = False
+    """Whether its model runs elsewhere, and so beside all others."""
+    told: Callable[[], Sequence[str]] = tuple
+    """What its model has to tell the user since the last call."""
 
     def render(self, name: str, task: Task, **values: object) -> tuple[Turn, ...]:
         """The turns of a prompt about `task`, within this agent's budgets."""
@@ -63,6 +67,12 @@ class Agent:
         loaded = self.model.load()
         if loaded is not None:
             yield events.ModelLoaded(task.id, self.name, loaded)
+        yield from self.warn(task)
+
+    def warn(self, task: Task) -> events.Stream:
+        """Pass on what its model has to tell."""
+        for reason in self.told():
+            yield events.ModelWarned(task.id, self.name, reason)
 
     def bid(self, task: Task, seed: int, again: bool = False) -> Generator[events.Event, None, Bid | None]:
         """Write a plan; None where that failed, which an AgentOut event explains."""
@@ -126,16 +136,20 @@ class Agent:
         if reason:
             yield events.AgentOut(task.id, self.name, phase, reason, usage=usage)
             return None
+        spread = sum(token.spread for token in tokens) / len(tokens)
         bid = Bid(
             agent=self.name,
             plan=plan,
             tokens=len(tokens),
             entropy=sum(token.entropy for token in tokens) / len(tokens),
             vocabulary=self.model.vocabulary,
+            entropy_kind="interval" if spread else "exact",
+            spread=spread,
             refined=refined,
             pairs=pairs,
             usage=usage,
         )
+        yield from self.warn(task)
         yield events.BidMade(task.id, bid)
         return bid
 
@@ -156,6 +170,11 @@ class Pool:
     """How many models may run at the same time."""
     pairs: int = 8
     """k: how many similar past tasks memory looks at."""
+
+    @property
+    def remote(self) -> frozenset[str]:
+        """The agents whose models run elsewhere: they work at the same time, whatever `at_once` says."""
+        return frozenset(agent.name for agent in self.agents if agent.remote)
 
     @property
     def prices(self) -> dict[str, float]:

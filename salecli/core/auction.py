@@ -59,7 +59,7 @@ def hold(
 def _bidding(pool: Pool, task: Task, seed: int, record: Round) -> Generator[events.Event, None, None]:
     streams = {agent.name: agent.bid(task, seed_for(seed, "bid", agent.name)) for agent in pool.agents}
     hints: list[str] = []
-    bids = yield from _noting(merge(streams, pool.at_once, cancels(pool)), hints)
+    bids = yield from _noting(merge(streams, pool.at_once, cancels(pool), pool.remote), hints)
     record.bids += [bid for bid in bids.values() if bid is not None]
     if not record.bids:
         raise ModelError(

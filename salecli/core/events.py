@@ -78,6 +78,14 @@ class ModelLoaded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelWarned(Event):
+    """Something about an agent's model that its user should know; the run goes on."""
+
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BidStarted(Event):
     agent: str
     refined: bool

@@ -43,6 +43,7 @@ def mark(
             if choice is not None:
                 marks.append(_mark(judge, bid, choice))
                 yield events.Marked(task.id, marks[-1])
+        yield from judge.warn(task)
     except ModelError as error:
         marked = {(one.agent, one.refined) for one in marks}
         # One call failed for all of them: what it consumed counts once.

@@ -23,7 +23,7 @@ def refine(
         for agent in pool.agents
         if agent.name in bids and prices[agent.name] < prices[leader]
     }
-    refined = yield from merge(streams, pool.at_once, cancels(pool))
+    refined = yield from merge(streams, pool.at_once, cancels(pool), pool.remote)
     return [bid for bid in refined.values() if bid is not None]
 
 

@@ -64,7 +64,7 @@ def marking(
     """
     # Judges in reverse pool order: the model that wrote the last bid is still resident.
     streams = {agent.name: mark(agent, task, bids) for agent in reversed(pool.agents)}
-    given = yield from merge(streams, pool.at_once, cancels(pool))
+    given = yield from merge(streams, pool.at_once, cancels(pool), pool.remote)
     marks = [one for found, _ in given.values() for one in found]
     failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in given.items() if missing}
     if not marks and not record.marks:

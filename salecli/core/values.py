@@ -51,6 +51,7 @@ class Token:
     """Shannon entropy of the next-token distribution it was drawn from, in nats."""
     logprob: float
     """Natural log-probability of this token in that distribution (temperature 1, no truncation)."""
+    spread: float = 0.0  # the true entropy lies within `entropy` +- this, where not all is known
 
 
 StreamEnd = Literal["stop", "length", "cancelled"]
@@ -60,13 +61,11 @@ StreamEnd = Literal["stop", "length", "cancelled"]
 class Usage:
     """What one call to a model consumed."""
 
-    prompt: int = 0
-    """Tokens of the whole prompt."""
+    prompt: int = 0  # tokens of the whole prompt
     evaluated: int = 0
     """Prompt tokens that were really evaluated, the prefix cache's hits left out."""
     generated: int = 0
-    seconds: float = 0.0
-    """Time that the model itself worked."""
+    seconds: float = 0.0  # time that the model itself worked
     end: StreamEnd = "stop"
 
     def __add__(self, other: Usage) -> Usage:
@@ -127,6 +126,7 @@ class Bid:
     """Mean token entropy in nats, over `vocabulary` tokens."""
     vocabulary: int
     entropy_kind: Literal["exact", "interval"] = "exact"
+    spread: float = 0.0  # nats; the true mean lies within `entropy` +- this
     refined: bool = False
     pairs: tuple[int, ...] = ()
     """Memory ids of the auctions whose plans were read before this bid was rewritten."""
@@ -208,8 +208,7 @@ class Tests:
 
     exit_code: int
     cases: tuple[Case, ...] = ()
-    output: str = ""
-    """Head and tail of what was printed."""
+    output: str = ""  # head and tail of what was printed
     ran: bool = True
     """False where the suite never started: that is a broken setup, not a failed task."""
     timed_out: bool = False

@@ -13,7 +13,7 @@ from salecli.checked import known
 from salecli.cli import main
 from salecli.cli.exits import Exit
 from salecli.cli.init import sample
-from salecli.config import OWNERS, Settings, load_settings
+from salecli.config import OWNERS, EndpointSettings, Settings, load_settings
 from salecli.resources import user_file
 
 
@@ -37,15 +37,17 @@ def test_every_setting_is_there_with_its_default(repository: Path) -> None:
     text = re.sub(r"^# ([\w.]+ = |\[)", r"\1", sample(), flags=re.MULTILINE)
     values = tomllib.loads(text)
     example = values.pop("keys")
+    served = values.pop("endpoints")
+    endpoints = {name: EndpointSettings(**table) for name, table in served.items()}
     flat = {
         f"{name}.{key}" if isinstance(value, dict) else name: inner
         for name, value in values.items()
         for key, inner in (value.items() if isinstance(value, dict) else [("", value)])
     }
-    assert sorted([*flat, "keys"]) == sorted(known(Settings))
+    assert sorted([*flat, "endpoints", "keys"]) == sorted(known(Settings))
     user_file().parent.mkdir(parents=True)
     user_file().write_text(text)
-    assert load_settings(repository) == Settings(thrift=0.5, keys=example)
+    assert load_settings(repository) == Settings(thrift=0.5, endpoints=endpoints, keys=example)
 
 
 def test_what_is_the_owners_alone_is_said_to_be(repository: Path) -> None:

@@ -49,6 +49,30 @@ def test_streams_really_run_at_the_same_time() -> None:
     assert play(merge({"a": meet(), "b": meet()}, 2))[1] == {"a": "met", "b": "met"}
 
 
+def test_streams_that_are_free_of_the_limit_run_beside_the_others() -> None:
+    met = threading.Barrier(3, timeout=10)
+    local: list[str] = []
+
+    def meet() -> Generator[int, None, str]:
+        met.wait()
+        yield 1
+        return "met"
+
+    def turn(name: str, first: bool) -> Generator[int, None, str]:
+        if first:
+            met.wait()
+        local.append(f"{name} begins")
+        yield 1
+        local.append(f"{name} ends")
+        return "done"
+
+    streams = {"a": turn("a", True), "far": meet(), "b": turn("b", False), "away": meet()}
+    items, results = play(merge(streams, 1, free={"far", "away"}))
+    assert items == [1, 1, 1, 1]
+    assert results == {"a": "done", "far": "met", "b": "done", "away": "met"}
+    assert local == ["a begins", "a ends", "b begins", "b ends"]  # in turn, in their order
+
+
 def endless(name: str, met: threading.Barrier, closed: list[str]) -> Generator[int, None, str]:
     """Starts together with others, and never ends by itself."""
     try:

@@ -144,6 +144,8 @@ stops the run.
                 self.say(f"{agent} ({phase}): {why}", "warning")
             case happened.MarkReplaced(mark=mark, reason=why):
                 self.say(f"{mark.judge} could not mark {mark.agent}: {why}", "warning")
+            case happened.ModelWarned(agent=agent, reason=why):
+                self.say(f"{agent}: {why}", "warning")
             case happened.MemoryWarned(reason=why):
                 self.say(f"Memory: {why}", "warning")
             case happened.RunFailed(reason=why, hint=hint):

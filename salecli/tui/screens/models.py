@@ -62,6 +62,8 @@ class Seen:
         """In a word or two."""
         if self.doing:
             return self.doing
+        if self.spec.remote:
+            return "on a server"
         if self.model is None:
             return "missing" if self.found["state"] == "missing" else "unusable"
         return "resident" if self.model.loaded else "found"

@@ -137,7 +137,7 @@ def _entropy(view: View, agent: str, width: int) -> Cell:
     def mean(refined: bool) -> str:
         bid = view.board.bids.get((agent, refined))
         if bid is not None and column.writing is not refined:
-            return f"{bid.entropy:.2f}"
+            return f"{'~' if bid.entropy_kind == 'interval' else ''}{bid.entropy:.2f}"
         found = column.entropies.get(refined)
         return f"{sum(found) / len(found):.2f}" if found else ""
 
