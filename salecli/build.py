@@ -33,7 +33,8 @@ from salecli.core.tasks import make_task
 from salecli.core.values import Patch, Task, Verdict
 from salecli.core.verdict import reached
 from salecli.errors import ModelError, PatchRefused, RepositoryError
-from salecli.pool import PoolSpec, load_pool
+from salecli.pool import PHASES, PoolSpec, load_pool
+from salecli.pricing import price_of, unmeasured
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -270,13 +271,18 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
             model.context  # noqa: B018 - reads the header, and checks the context against it
         except ModelError as error:
             raise ModelError(f"agent {one.name} of pool {spec.name}: {error.message}", error.hint) from error
+        price = price_of(one, settings.models.hour)
+        if price.usd is None:
+            raise unmeasured(one, settings.pool)
         agents.append(
             Agent(
                 name=one.name,
-                price=one.price,
+                price=price.usd,
                 model=model,
                 profile=profile,
                 sampling=spec.limits_of(one),
+                phases={phase: spec.limits_of(one, phase) for phase in PHASES},
+                seconds=price.seconds,
                 plan_tokens=spec.plan_tokens,
                 reply_tokens=spec.limits.reply_tokens,
             )
@@ -290,6 +296,7 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
         prompts_hash=templates.hash,
         at_once=spec.at_once,
         pairs=settings.memory.k,
+        jury=spec.jury.size if spec.jury is not None and spec.jury.size < len(agents) else 0,
     )
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from salecli.config import HOUR
 from salecli.core.words import amount, plural
 from salecli.errors import ModelError, SaleError
+from salecli.pricing import price_of
 
 if TYPE_CHECKING:
     from salecli.adapters.git import Repository
@@ -158,7 +160,9 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     except SaleError as error:
         yield Finding("pool", error.message, error.hint, fine=False)
         return
-    rows = [look(agent) for agent in spec.agents]
+    rows = [look(agent, settings.models.hour) for agent in spec.agents]
+    if any(row["price"] is None for row in rows):
+        yield _unpriced(settings.pool, [row["agent"] for row in rows if row["price"] is None])
     budget = settings.models.budget_bytes(free_memory())
     for row in rows:
         if row["state"] == "missing":
@@ -183,6 +187,14 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         yield _guarded(
             "llama", lambda: _llama(Path(smallest["file"]), smallest["agent"], smallest["context"])
         )
+
+
+def _unpriced(pool: str, agents: list[str]) -> Finding:
+    """Agents whose price goes by a time that nobody measured: no run can begin."""
+    who = ", ".join(agents)
+    return Finding(
+        "pool", f"{who}: priced by time, which was not measured", f"sale models bench --pool {pool}", False
+    )
 
 
 def _llama(file: Path, name: str, context: int) -> Finding:
@@ -279,13 +291,19 @@ def _space(settings: Settings) -> Finding:
     return Finding("disk", f"{amount(free)} free at {folder}")
 
 
-def look(agent: AgentSpec) -> dict[str, Any]:
-    """What can be said of an agent's model without loading it; sizes are None where it is missing."""
+def look(agent: AgentSpec, hour: float = HOUR) -> dict[str, Any]:
+    """What can be said of an agent's model without loading it; sizes are None where it is missing.
+
+    So are its price, in USD per million tokens where an hour of this machine costs `hour`, and its seconds
+    per written token where those were not measured.
+    """
     from salecli.adapters.llama import LlamaModel
 
+    price = price_of(agent, hour)
     row: dict[str, Any] = {
         "agent": agent.name,
-        "price": agent.price,
+        "price": price.usd,
+        "seconds": price.seconds or None,
         "context": agent.context,
         "file": str(agent.path),
         "bytes": None,

@@ -222,7 +222,6 @@ class Worker:
         sequence.measures.clear()
         token = sequence.draw(chain)
         if limits["think"] > 0 and token == self._chat.think:
-            sequence.measures.clear()
             self._think(run, chain, token, limits["think"])
             token = sequence.draw(chain)
         while not (vocabulary.ends(token) or token == self._chat.start):
@@ -241,14 +240,20 @@ class Worker:
         """Let the model think, at most `most` tokens, and end its think block."""
         sequence = self._sequence
         closing = self._chat.end_of_thought(cut=True)
+        thought: list[int] = []
         while token != self._chat.unthink and not sequence.vocabulary.ends(token) and run.thoughts < most:
             run.thoughts += 1
+            thought.append(token)
+            if len(thought) == sequence.measures.room:
+                run.weigh(sequence.measures.figures(thought))
+                thought.clear()
             if len(sequence.held) + 1 + len(closing) >= sequence.context:
                 raise Refused(
                     "context", tokens=run.prompt + run.thoughts, context=sequence.context, thinking=True
                 )
             sequence.step(token)
-            token = sequence.draw(chain, measured=False)
+            token = sequence.draw(chain)
+        run.weigh(sequence.measures.figures(thought))
         forced = self._chat.end_of_thought(cut=token != self._chat.unthink)
         if len(sequence.held) + len(forced) > sequence.context:
             raise Refused(
@@ -337,6 +342,7 @@ class _Run:
     evaluated: int = 0
     generated: int = 0
     thoughts: int = 0
+    thought_nats: float = 0.0
     end: str = ""
     sent: float = 0.0
     waiting: list[tuple[int, str]] = field(default_factory=list)
@@ -352,7 +358,13 @@ class _Run:
             "prompt": self.prompt,
             "evaluated": self.evaluated,
             "generated": self.generated + self.thoughts,
+            "thoughts": self.thoughts,
+            "thought_nats": self.thought_nats,
         }
+
+    def weigh(self, figures: list[tuple[float, float]]) -> None:
+        """Add the entropies of thoughts."""
+        self.thought_nats += sum(entropy for entropy, _ in figures)
 
 
 def _turns(turns: list[list[Any]]) -> list[Turn]:

@@ -28,23 +28,24 @@ def list_(
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
     from salecli.config import load_settings
-    from salecli.core.words import amount
+    from salecli.core.words import amount, rate
     from salecli.pool import load_pool
 
     output = Output(lines=json)
     settings = load_settings(repository_root(Path()), {"pool": pool})
     spec = load_pool(settings.pool, settings.models.folder)
-    rows = [look(agent) for agent in spec.agents]
+    rows = [look(agent, settings.models.hour) for agent in spec.agents]
     if json:
         for row in rows:
             output.record({"pool": spec.name, **row})
         return
     output.table(
-        ["agent", "USD/Mt", "context", "file", "size", "memory", "state"],
+        ["agent", "USD/Mt", "ms/token", "context", "file", "size", "memory", "state"],
         [
             [
                 row["agent"],
-                f"{row['price']:.2f}",
+                "-" if row["price"] is None else rate(row["price"]),
+                "-" if row["seconds"] is None else f"{1000 * row['seconds']:.3g}",
                 row["context"],
                 row["file"],
                 amount(row["bytes"]),
@@ -53,13 +54,16 @@ def list_(
             ]
             for row in rows
         ],
-        right={"USD/Mt", "context", "size", "memory"},
+        right={"USD/Mt", "ms/token", "context", "size", "memory"},
     )
     free = free_memory()
     output.story(
         f"pool {spec.name} ({spec.file}): {amount(sum(row['memory'] or 0 for row in rows))} with all loaded; "
         f"budget {amount(settings.models.budget_bytes(free))} of {amount(free)} free"
     )
+    unmeasured = [row["agent"] for row in rows if row["price"] is None]
+    if unmeasured:
+        output.story(f"{', '.join(unmeasured)}: priced by time: sale models bench --pool {settings.pool}")
     for row in rows:
         if row["hint"]:
             output.story(f"{row['agent']}: {row['hint']}")

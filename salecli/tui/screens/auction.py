@@ -46,9 +46,9 @@ class AuctionScreen(Deciding):
 Every agent bids with a plan, every agent marks all plans, and the lowest cost minus value wins. Agents
 cheaper than the leader may then rewrite their bids after plans that memory keeps.
 
-Where the winner stands, sale waits: **enter** lets it work, **1** to **4** choose another one with a
-reason, **w** turns the weights, **r** lets the chosen agent bid again, **x** takes it out. **Esc** twice
-stops the run.
+Where the winner stands, sale waits: **enter** lets it work, **1**, **2** and so on choose another one
+with a reason, **w** turns the weights, **r** lets the chosen agent bid again, **x** takes it out. **Esc**
+twice stops the run.
 """
     CSS_PATH = "auction.tcss"
     AUTO_FOCUS = "#plan"

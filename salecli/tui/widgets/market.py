@@ -129,7 +129,7 @@ the cost (dotted); all bars are on one scale.
         drawn: list[Line] = []
         self._names = []
         self._each, self._visible = each, visible
-        for row in rows(agents, view.unfolded, self.short):
+        for row in rows(view.board, view.unfolded, self.short):
             label = row.label
             if row.name == "head" and len(visible) < len(agents):
                 label = f"{first + 1}-{first + len(visible)} of {len(agents)}"
