@@ -19,7 +19,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from salecli.adapters.chatml import Chat
+from salecli.adapters.chat import AnyChat, chat_of, option
 from salecli.adapters.wire import Broken, Message, Reader, Writer
 from salecli.core.values import Turn
 
@@ -133,7 +133,7 @@ class Worker:
         self._stop = stop
         self._job = 0
         self._sequence: Sequence0
-        self._chat: Chat
+        self._chat: AnyChat
         self._blocked = 0.0
 
     def serve(self, request: Message) -> None:
@@ -175,8 +175,8 @@ class Worker:
         except native.NativeError as error:
             raise Refused("load", reason=str(error)) from error
         try:
-            self._chat = Chat.of(sequence.vocabulary)
-        except LookupError as error:
+            self._chat = chat_of(sequence)
+        except (LookupError, TimeoutError) as error:
             raise Refused("vocabulary", reason=str(error)) from error
         self._sequence = sequence
         return {"vocabulary": sequence.vocabulary.size}
@@ -215,7 +215,7 @@ class Worker:
     def _generate(self, run: _Run, chain: Any, limits: Message) -> str:
         """Draw tokens until one ends the turn or a limit is reached; returns how it ended."""
         sequence = self._sequence
-        vocabulary = sequence.vocabulary
+        vocabulary, stops = sequence.vocabulary, self._chat.stops
         if limits["max_tokens"] < 1:
             return "length"
         sequence.check()
@@ -224,7 +224,7 @@ class Worker:
         if limits["think"] > 0 and token == self._chat.think:
             self._think(run, chain, token, limits["think"])
             token = sequence.draw(chain)
-        while not (vocabulary.ends(token) or token == self._chat.start):
+        while not (vocabulary.ends(token) or token in stops):
             run.generated += 1
             run.waiting.append((token, run.decoder.decode(vocabulary.piece(token))))
             late = time.monotonic() - run.sent > LATENCY and not run.decoder.getstate()[0]
@@ -285,13 +285,14 @@ class Worker:
 
         chat = self._chat
         options = []
-        for option in request["options"]:
-            ids = chat.text(option)
+        for text in request["options"]:
+            ids = option(chat, text)
             if len(ids) != 1:
-                raise Refused("option", option=option, tokens=len(ids))
+                raise Refused("option", option=text, tokens=len(ids))
             options.append(ids[0])
-        prefix = chat.closed(_turns(request["prefix"]))
-        endings = [chat.open(_turns(ending)) for ending in request["endings"]]
+        shared = _turns(request["prefix"])
+        prefix = chat.closed(shared)
+        endings = [chat.after(shared, _turns(ending)) for ending in request["endings"]]
         self._fits(len(prefix) + max(map(len, endings)))
         choices: list[Message] = []
         before, end = self._sequence.evaluated, "stop"
