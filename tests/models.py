@@ -122,6 +122,7 @@ def chain_model(
     *,
     vocabulary: Vocabulary | None = None,
     context: int = 2048,
+    sureness: float = 40,
     **keys: Any,
 ) -> Path:
     """Write a model that gives nearly all probability to `after[last token]`, whatever stands before."""
@@ -134,7 +135,7 @@ def chain_model(
     directions = rng.choice(np.array([-1, 1], np.float32), (len(vocabulary.tokens), shape.width))
     output = np.zeros_like(directions)
     for last, following in after.items():
-        output[vocabulary.id(following)] += directions[vocabulary.id(last)] * (40 / shape.width)
+        output[vocabulary.id(following)] += directions[vocabulary.id(last)] * (sureness / shape.width)
 
     def nothing(rows: int, columns: int, scale: float = 1.0) -> Any:
         return np.zeros((rows, columns), np.float32)
