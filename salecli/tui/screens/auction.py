@@ -33,6 +33,8 @@ TWO_LINES = 120
 """Columns below which the reason may need a second line."""
 TALL = 32
 """Lines from which there is air around the table, and room for all plans side by side."""
+BELOW = 14
+"""Lines that a tall screen keeps for all that stands around the table."""
 TOGETHER = 26
 """Width that a column must have for its plan to stand below it."""
 
@@ -226,7 +228,9 @@ twice stops the run.
         self.query_one(Plans).display = not covered
         upper.styles.max_height = "1fr" if covered else None
         self.query_one("#reason").set_class(width < TWO_LINES and height >= 20 and not covered, "-two")
-        self.query_one(Market).short = height < 22
+        market = self.query_one(Market)
+        market.short = height < 22
+        market.room = height * 6 // 10 if height < TALL else height - BELOW
 
     # The weights.
 

@@ -60,8 +60,13 @@ def rows(board: Board, unfolded: bool, short: bool = False) -> list[Row]:
     thoughts = any(bid.usage.thoughts for bid in board.bids.values())
     marks = [Row("marks", "marks", _mean)]
     if unfolded:
+        long = any(cell_len(judge) > 4 for judge in agents)
         marks = [
-            Row(f"marks {judge}", f"{'marks' if place == 0 else '':<7}{shown(judge, 4)}", _mark(judge))
+            Row(
+                f"marks {judge}",
+                f"by {shown(judge, 9)}" if long else f"{'marks' if place == 0 else '':<7}{judge}",
+                _mark(judge),
+            )
             for place, judge in enumerate(agents)
         ]
     return [
@@ -86,18 +91,18 @@ def shown(name: str, width: int) -> str:
 
 
 def _head(view: View, agent: str, width: int) -> Cell:
-    name = shown(agent, max(width - 10, 4))
     leads = view.board.leader is not None and view.board.leader[0] == agent
-    name = ("*" if leads else " ") + name
+    style, said = "leader" if leads else "head", ("", "")
     if view.board.winner is not None and view.board.winner[0] == agent:
         by_user = view.board.override is not None
-        return ((name, "leader"), (" your choice" if by_user else " wins", "leader"))
-    spans: list[Span] = [(name, "leader" if leads else "head")]
-    if view.chosen == agent:
-        spans.append((" your choice", "warn"))
+        style, said = "leader", (" your choice" if by_user else " wins", "leader")
+    elif view.chosen == agent:
+        said = (" your choice", "warn")
     elif leads:
-        spans.append((" leads", "leader"))
-    return tuple(spans)
+        said = (" leads", "leader")
+    name = shown(agent, max(width - 2 - len(said[0]), 4))
+    head = (("*" if leads else " ") + name, style)
+    return (head, said) if said[0] else (head,)
 
 
 def _rule(view: View, agent: str, width: int) -> Cell:
@@ -239,11 +244,11 @@ def _two(view: View, agent: str, width: int, told: Callable[[bool], str]) -> Cel
         return ((_slot(first), ""),) if first else ()
     stands = view.key(agent)[1] or (agent, True) not in view.board.scores
     old, new = ("muted", "") if stands else ("", "muted")
-    if not first or cell_len(_slot(second)) + 9 > width:
+    if not first or cell_len(_slot(second)) + 10 > width:
         return ((_slot(second if stands else first), ""),)
     return ((f"{_slot(first):<7}", old), ("> ", "muted"), (_slot(second), new))
 
 
 def _slot(text: str) -> str:
     """Room for a sign or a bracket before the number, so that the points of a column stand in line."""
-    return text if text[:1] in "+-(~" else f" {text}"
+    return text if text[:1] in "+-(~" and text != "-" else f" {text}"
