@@ -339,7 +339,10 @@ def _columns(board: Board) -> list[tuple[str, list[str]]]:
         # Of the plan are tokens and entropy; what was thought before it stands on its own.
         rows += [
             ("thoughts", [str(bid.usage.thoughts) if bid else "" for bid in bids]),
-            ("their entropy", [f"{bid.usage.thought_entropy:.3f}" if bid else "" for bid in bids]),
+            (
+                "their entropy",
+                [f"{bid.usage.thought_entropy:.3f}" if bid and bid.usage.thoughts else "-" for bid in bids],
+            ),
         ]
     for judge in agents:
         cells = []

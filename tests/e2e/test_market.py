@@ -1,4 +1,4 @@
-"""A larger market, as a user runs it: six agents, two families, juries of three, a price by time, thoughts."""
+"""A larger market as a user runs it: six agents, juries of three, two families, a price by time, thoughts."""
 
 from __future__ import annotations
 
