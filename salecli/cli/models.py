@@ -39,13 +39,14 @@ def list_(
         for row in rows:
             output.record({"pool": spec.name, **row})
         return
+    timed = any(row["seconds"] for row in rows)
     output.table(
-        ["agent", "USD/Mt", "ms/token", "context", "file", "size", "memory", "state"],
+        ["agent", "USD/Mt", *(["ms/token"] if timed else []), "context", "file", "size", "memory", "state"],
         [
             [
                 row["agent"],
                 "-" if row["price"] is None else rate(row["price"]),
-                "-" if row["seconds"] is None else f"{1000 * row['seconds']:.3g}",
+                *([f"{1000 * row['seconds']:.3g}" if row["seconds"] else "-"] if timed else []),
                 row["context"],
                 row["file"],
                 amount(row["bytes"]),
