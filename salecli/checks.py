@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from salecli.config import HOUR
 from salecli.core.words import amount, plural
 from salecli.errors import ModelError, SaleError
-from salecli.pricing import price_of
+from salecli.pricing import measuring, price_of
 
 if TYPE_CHECKING:
     from salecli.adapters.git import Repository
@@ -192,9 +192,7 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
 def _unpriced(pool: str, agents: list[str]) -> Finding:
     """Agents whose price goes by a time that nobody measured: no run can begin."""
     who = ", ".join(agents)
-    return Finding(
-        "pool", f"{who}: priced by time, which was not measured", f"sale models bench --pool {pool}", False
-    )
+    return Finding("pool", f"{who}: priced by time, which was not measured", measuring(pool), fine=False)
 
 
 def _llama(file: Path, name: str, context: int) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,5 +49,10 @@ def unmeasured(agent: AgentSpec, pool: str) -> ModelError:
     """The fault of an agent whose price goes by a time that nobody measured."""
     return ModelError(
         f"agent {agent.name} of pool {pool} is priced by time, which was not measured on this machine",
-        f"sale models bench --pool {pool}",
+        measuring(pool),
     )
+
+
+def measuring(pool: str) -> str:
+    """The command that measures what a pool's agents take, as a shell reads it."""
+    return f"sale models bench --pool {shlex.quote(pool)}"

@@ -30,6 +30,7 @@ def list_(
     from salecli.config import load_settings
     from salecli.core.words import amount, rate
     from salecli.pool import load_pool
+    from salecli.pricing import measuring
 
     output = Output(lines=json)
     settings = load_settings(repository_root(Path()), {"pool": pool})
@@ -64,7 +65,7 @@ def list_(
     )
     unmeasured = [row["agent"] for row in rows if row["price"] is None]
     if unmeasured:
-        output.story(f"{', '.join(unmeasured)}: priced by time: sale models bench --pool {settings.pool}")
+        output.story(f"{', '.join(unmeasured)}: priced by time: {measuring(settings.pool)}")
     for row in rows:
         if row["hint"]:
             output.story(f"{row['agent']}: {row['hint']}")
