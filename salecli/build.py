@@ -35,7 +35,8 @@ from salecli.core.values import Patch, Task, Verdict
 from salecli.core.verdict import reached
 from salecli.endpoints import Endpoints
 from salecli.errors import ModelError, PatchRefused, RepositoryError
-from salecli.pool import AgentSpec, PoolSpec, load_pool
+from salecli.pool import PHASES, AgentSpec, PoolSpec, load_pool
+from salecli.pricing import Price, price_of, unmeasured
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -269,9 +270,10 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
     profile = Profile(templates, shown.files, shown.named, shown.observation, shown.output, shown.pairs)
     agents = []
     for one in spec.agents:
+        price = price_of(one, settings.models.hour)
         if one.remote:
             served = endpoints.model(one)
-            agents.append(_agent(spec, one, served, profile, remote=True, told=served.told))
+            agents.append(_agent(spec, one, price, served, profile, remote=True, told=served.told))
             continue
         model = LlamaModel(
             one.path,
@@ -285,7 +287,9 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
             model.context  # noqa: B018 - reads the header, and checks the context against it
         except ModelError as error:
             raise ModelError(f"agent {one.name} of pool {spec.name}: {error.message}", error.hint) from error
-        agents.append(_agent(spec, one, model, profile))
+        if price.usd is None:
+            raise unmeasured(one, settings.pool)
+        agents.append(_agent(spec, one, price, model, profile))
     return Pool(
         name=spec.name,
         agents=tuple(agents),
@@ -295,6 +299,7 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
         prompts_hash=templates.hash,
         at_once=spec.at_once,
         pairs=settings.memory.k,
+        jury=spec.jury.size if spec.jury is not None and spec.jury.size < len(agents) else 0,
     )
 
 
@@ -308,13 +313,18 @@ def _pulled(spec: PoolSpec) -> None:
         )
 
 
-def _agent(spec: PoolSpec, one: AgentSpec, model: Model, profile: Profile, **more: Any) -> Agent:
+def _agent(
+    spec: PoolSpec, one: AgentSpec, price: Price, model: Model, profile: Profile, **more: Any
+) -> Agent:
+    assert price.usd is not None  # where it was not measured, nothing is sold
     return Agent(
         name=one.name,
-        price=one.price,
+        price=price.usd,
         model=model,
         profile=profile,
         sampling=spec.limits_of(one),
+        phases={phase: spec.limits_of(one, phase) for phase in PHASES},
+        seconds=price.seconds,
         plan_tokens=spec.plan_tokens,
         reply_tokens=spec.limits.reply_tokens,
         **more,

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from salecli.config import HOUR
 from salecli.core.words import amount, plural
 from salecli.errors import ModelError, SaleError
+from salecli.pricing import measuring, price_of
 
 if TYPE_CHECKING:
     from salecli.adapters.git import Repository
@@ -160,7 +162,9 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         return
     served = [agent for agent in spec.agents if agent.remote]
     yield from _endpoints(settings, served, ask=load)
-    rows = [look(agent) for agent in spec.agents if not agent.remote]
+    rows = [look(agent, settings.models.hour) for agent in spec.agents if not agent.remote]
+    if any(row["price"] is None for row in rows):
+        yield _unpriced(settings.pool, [row["agent"] for row in rows if row["price"] is None])
     budget = settings.models.budget_bytes(free_memory())
     for row in rows:
         if row["state"] == "missing":
@@ -211,7 +215,13 @@ def looked(settings: Settings, spec: PoolSpec) -> list[dict[str, Any]]:
 
     served = [agent for agent in spec.agents if agent.remote]
     rows = {row["agent"]: row for row in (look_served(settings, served, ask=True) if served else ())}
-    return [rows[agent.name] if agent.remote else look(agent) for agent in spec.agents]
+    return [rows[agent.name] if agent.remote else look(agent, settings.models.hour) for agent in spec.agents]
+
+
+def _unpriced(pool: str, agents: list[str]) -> Finding:
+    """Agents whose price goes by a time that nobody measured: no run can begin."""
+    who = ", ".join(agents)
+    return Finding("pool", f"{who}: priced by time, which was not measured", measuring(pool), fine=False)
 
 
 def _llama(file: Path, name: str, context: int) -> Finding:
@@ -308,14 +318,20 @@ def _space(settings: Settings) -> Finding:
     return Finding("disk", f"{amount(free)} free at {folder}")
 
 
-def look(agent: AgentSpec) -> dict[str, Any]:
-    """What can be said of an agent's model without loading it; sizes are None where it is missing."""
+def look(agent: AgentSpec, hour: float = HOUR) -> dict[str, Any]:
+    """What can be said of an agent's model without loading it; sizes are None where it is missing.
+
+    So are its price, in USD per million tokens where an hour of this machine costs `hour`, and its seconds
+    per written token where those were not measured.
+    """
     from salecli.adapters.llama import LlamaModel
 
     where = f"{agent.model} at {agent.endpoint}" if agent.remote else str(agent.path)
+    price = price_of(agent, hour)
     row: dict[str, Any] = {
         "agent": agent.name,
-        "price": agent.price,
+        "price": price.usd,
+        "seconds": price.seconds or None,
         "context": agent.context,
         "file": where,
         "bytes": None,

@@ -25,6 +25,8 @@ from salecli.errors import ConfigError, UsageError
 from salecli.resources import data_folder, user_file
 from salecli.toml import Document, Key
 
+HOUR = 0.10
+"""USD of an hour of the machine by default: about 300 W at 0.33 USD per kWh."""
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -127,6 +129,9 @@ class ModelSettings(Section):
     gpu_layers: Annotated[int, Field(ge=-1)] = -1
     """Layers on a GPU where llama.cpp was built for one; -1 is all."""
 
+    hour: Annotated[float, Field(gt=0, allow_inf_nan=False)] = HOUR
+    """USD that an hour of this machine costs you: agents with price = "time" are priced by it."""
+
     def budget_bytes(self, free: int) -> int:
         """The budget in bytes where `free` bytes of memory are free."""
         if self.budget.endswith("%"):
@@ -194,7 +199,9 @@ class Settings(Section):
 
 
 _PATHS = (("memory", "path"), ("models", "folder"))
-OWNERS: tuple[Key, ...] = (("apply",), ("keep_runs",), *_PATHS, ("endpoints",), ("tui",), ("keys",))
+OWNERS: tuple[Key, ...] = (
+    ("apply",), ("keep_runs",), *_PATHS, ("models", "hour"), ("endpoints",), ("tui",), ("keys",),
+)  # fmt: skip
 """What decides about the user's own files, servers, screen and keys: a repository may be a stranger's, and
 has no say.
 

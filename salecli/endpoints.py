@@ -123,6 +123,7 @@ def _row(endpoints: Endpoints, agent: AgentSpec, ask: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "agent": agent.name,
         "price": agent.price,
+        "seconds": None,
         "context": agent.context,
         "file": f"{agent.model} at {agent.endpoint}",
         "bytes": None,

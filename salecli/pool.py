@@ -7,15 +7,16 @@ import json
 import math
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from salecli import resources, toml
 from salecli.checked import Section, check
+from salecli.core.limits import Phase
 from salecli.core.values import Limits, Weights
 from salecli.errors import ConfigError
 from salecli.toml import Key, nearest
@@ -23,18 +24,52 @@ from salecli.toml import Key, nearest
 _SAMPLED = 1 << 20
 """Bytes at the head of a model file that identify it, together with its size."""
 
+PHASES: tuple[Phase, ...] = get_args(Phase)
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+class Think(Section):
+    """Most tokens of thinking in each phase; 0 switches it off. For a mark nobody thinks."""
+
+    bid: Annotated[int, Field(ge=0)] = 0
+    refine: Annotated[int, Field(ge=0)] = 0
+    work: Annotated[int, Field(ge=0)] = 0
+
+
 class Sampling(Section):
-    """How an agent's model is sampled; Qwen's values for the non-thinking mode."""
+    """How an agent's model is sampled; Qwen's values, in phases with thinking those for its thinking mode."""
 
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.7
     top_p: Share = 0.8
     top_k: Annotated[int, Field(ge=0)] = 20
-    think: Annotated[int, Field(ge=0)] = 0
-    """Most tokens of thinking before an answer; 0 switches thinking off."""
+    think: Annotated[int, Field(ge=0)] | Think = 0
+    """Most tokens of thinking before an answer, of every phase or of each; 0 switches thinking off."""
+
+    def of(self, phase: Phase) -> dict[str, Any]:
+        """How a phase is sampled, in the words of `Limits`."""
+        think = self.think if isinstance(self.think, int) else getattr(self.think, phase)
+        said = self.model_fields_set
+        own = {name: getattr(self, name) for name in THINKING if name in said or not think}
+        return {**THINKING, **own, "think": think}
+
+    def identity(self) -> dict[str, Any]:
+        """What of it shapes bids and works."""
+        by_phase: dict[str, Any] = {phase: self.of(phase) for phase in PHASES}
+        if any(phase["think"] for phase in by_phase.values()):
+            return by_phase
+        return {**self.model_dump(mode="json"), "think": 0}
+
+
+THINKING = {"temperature": 0.6, "top_p": 0.95, "top_k": 20}
+"""Qwen's values for the thinking mode, where a pool says nothing of its own."""
+
+
+class Jury(Section):
+    """[jury]"""
+
+    size: Count
+    """Judges of each bid, its author always among them."""
 
 
 class Shown(Section):
@@ -72,6 +107,13 @@ class PoolWeights(Section):
     judges: dict[str, Share] = Field(default_factory=dict)
 
 
+def _is_price(value: object) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    if number or value == "time":
+        return value
+    raise ValueError('must be a number of more than 0, in USD per million tokens, or "time"')
+
+
 class AgentTable(Section):
     """One [[agents]] table."""
 
@@ -87,8 +129,8 @@ class AgentTable(Section):
     """Where the model runs: in a process of ours, or on a server with OpenAI's API."""
     endpoint: str = ""
     """The server: the NAME of a table [endpoints.NAME] in the user's own configuration."""
-    price: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """USD per million tokens."""
+    price: Annotated[float | Literal["time"], BeforeValidator(_is_price)]
+    """USD per million tokens; "time": those of the machine time that they take here, as it was measured."""
     context: Annotated[int, Field(ge=256)] = 8_192
     """Tokens."""
     sampling: Sampling | None = None
@@ -110,6 +152,8 @@ class PoolTable(Section):
     """Models that may run at the same time."""
     prompts: Shown = Field(default_factory=Shown)
     limits: PoolLimits = Field(default_factory=PoolLimits)
+    jury: Jury | None = None
+    """None lets every agent mark every bid, which from six agents on costs more than it tells."""
     sampling: Sampling = Field(default_factory=Sampling)
     weights: PoolWeights = Field(default_factory=PoolWeights)
     agents: Annotated[tuple[AgentTable, ...], Field(strict=False, min_length=1)]
@@ -150,17 +194,10 @@ class PoolSpec(PoolTable):
             f"did you mean {near!r}?" if near else "name one of them",
         )
 
-    def limits_of(self, agent: AgentSpec) -> Limits:
-        """How `agent`'s model generates."""
-        own = agent.sampling or self.sampling
-        return Limits(
-            max_tokens=self.plan_tokens,
-            temperature=own.temperature,
-            top_p=own.top_p,
-            top_k=own.top_k,
-            think=own.think,
-            deadline=self.limits.deadline,
-        )
+    def limits_of(self, agent: AgentSpec, phase: Phase = "bid") -> Limits:
+        """How `agent`'s model generates in a phase."""
+        own = (agent.sampling or self.sampling).of(phase)
+        return Limits(max_tokens=self.plan_tokens, deadline=self.limits.deadline, **own)
 
     def market_weights(self, thrift: float | None = None) -> Weights:
         """The weights of the pool file, with the user's cost dial in place of its own where there is one."""
@@ -175,8 +212,9 @@ class PoolSpec(PoolTable):
     def hash(self) -> str:
         """Identity of what makes bids comparable: agents, prices, models, sampling, prompts profile.
 
-        16 hex digits. Weights are left out: they judge bids, they do not shape them. A model counts by its
-        size and its first megabyte, so that hashing a pool of large models costs milliseconds.
+        16 hex digits. Weights and the jury's size are left out: they judge bids, they do not shape them. A
+        price of "time" counts as that word, whatever was measured. A model counts by its size and its first
+        megabyte, so that hashing a pool of large models costs milliseconds.
         """
         identity = {
             "plan_tokens": self.plan_tokens,
@@ -186,7 +224,7 @@ class PoolSpec(PoolTable):
                     "name": agent.name,
                     "price": agent.price,
                     "context": agent.context,
-                    "sampling": (agent.sampling or self.sampling).model_dump(mode="json"),
+                    "sampling": (agent.sampling or self.sampling).identity(),
                     "model": f"{agent.endpoint}:{agent.model}"
                     if agent.remote
                     else model_identity(agent.path),
@@ -290,27 +328,17 @@ def _no_addresses(values: Mapping[str, Any], where: Callable[[Key], str]) -> Non
 
 def _sensible(table: PoolTable, where: Callable[[Key], str]) -> None:
     """What no single value shows: names given twice, weights for nobody, weights off their anchor."""
-    for index, agent in enumerate(table.agents):
-        if agent.remote != bool(agent.endpoint):
-            missing = "endpoint" if agent.remote else "backend"
-            raise ConfigError(
-                f"{where(('agents', index))}: agents[{index}] has no {missing}",
-                'a model on a server takes both: backend = "openai", endpoint = "NAME"',
-            )
     names = [agent.name for agent in table.agents]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise ConfigError(
-                f"{where(('agents', index, 'name'))}: agents[{index}].name {name!r} is given twice",
-                "rename one",
-            )
     for index, agent in enumerate(table.agents):
-        if agent.hub and (agent.model.startswith(("/", "~")) or ".." in agent.model.split("/")):
-            raise ConfigError(
-                f"{where(('agents', index, 'model'))}: agents[{index}].model {agent.model!r} "
-                "is no file of a repository",
-                "with hub, model is the file's name there",
-            )
+        wrong = _wrong_with(agent, names[:index])
+        if wrong is not None:
+            key, fault, hint = wrong
+            raise ConfigError(f"{where(('agents', index, key))}: agents[{index}].{key} {fault}", hint)
+    if table.jury is not None and table.jury.size > len(names):
+        raise ConfigError(
+            f"{where(('jury', 'size'))}: jury.size is {table.jury.size}, the pool has {len(names)} agents",
+            f"jury = {{size = {max(len(names) // 2, 1)}}}, or leave it out: then every agent marks every bid",
+        )
     for judge in table.weights.judges:
         if judge not in names:
             near = nearest(judge, names)
@@ -325,6 +353,21 @@ def _sensible(table: PoolTable, where: Callable[[Key], str]) -> None:
                 f"{where(('weights', 'judges'))}: |entropy| + the sum of weights.judges is {total:g}, not 1",
                 "scale them; weights.cost stands outside of that sum",
             )
+
+
+def _wrong_with(agent: AgentTable, names: Sequence[str]) -> tuple[str, str, str] | None:
+    """(key, what is wrong with it, what to do) of an agent after those of `names`."""
+    if agent.name in names:
+        return "name", f"{agent.name!r} is given twice", "rename one"
+    if agent.remote != bool(agent.endpoint):
+        both = 'a model on a server takes both: backend = "openai", endpoint = "NAME"'
+        return ("endpoint" if agent.remote else "backend"), "is missing", both
+    if agent.remote and agent.price == "time":
+        return "price", "is of a server, whose time is not measured here", "give it in USD per million tokens"
+    if agent.hub and (agent.model.startswith(("/", "~")) or ".." in agent.model.split("/")):
+        hint = "with hub, model is the file's name there"
+        return "model", f"{agent.model!r} is no file of a repository", hint
+    return None
 
 
 def _judges(table: PoolTable) -> dict[str, float]:

@@ -35,6 +35,11 @@ class Vocabulary:
     """Tokens, types and merges of a small byte-level vocabulary."""
 
     think: bool = False
+    control: tuple[str, ...] = CONTROL
+    """The begin mark first, the end mark last."""
+    template: str = ""
+    begins: bool = False
+    """Whether prompts want the begin mark."""
     words: tuple[str, ...] = WORDS
     size: int = 0
     """Filled up with unused tokens to this size, 0 for none."""
@@ -49,11 +54,11 @@ class Vocabulary:
         for times in (1, 2, 4, 8, 16):
             self._join("-" * times, "-" * times)
         self._join("-" * 32, "-" * 8)  # one token of 40 bytes
-        while len(self.tokens) < self.size - len(CONTROL) - 2 * self.think:
+        while len(self.tokens) < self.size - len(self.control) - 2 * self.think:
             self.tokens.append(f"unused{len(self.tokens)}")
         self.types = [NORMAL] * len(self.tokens)
-        self.tokens += CONTROL
-        self.types += [CONTROL_TYPE] * len(CONTROL)
+        self.tokens += self.control
+        self.types += [CONTROL_TYPE] * len(self.control)
         if self.think:
             self.tokens += THINK
             self.types += [USER_DEFINED] * len(THINK)
@@ -71,7 +76,7 @@ class Vocabulary:
         """The id of the token with this text, or with these bytes."""
         if isinstance(text, bytes):
             return self.tokens.index("".join(byte_letters()[byte] for byte in text))
-        return self.tokens.index(text if text in CONTROL + THINK else spell(text))
+        return self.tokens.index(text if text in self.control + THINK else spell(text))
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ def chain_model(
     *,
     vocabulary: Vocabulary | None = None,
     context: int = 2048,
+    sureness: float = 40,
     **keys: Any,
 ) -> Path:
     """Write a model that gives nearly all probability to `after[last token]`, whatever stands before."""
@@ -129,7 +135,7 @@ def chain_model(
     directions = rng.choice(np.array([-1, 1], np.float32), (len(vocabulary.tokens), shape.width))
     output = np.zeros_like(directions)
     for last, following in after.items():
-        output[vocabulary.id(following)] += directions[vocabulary.id(last)] * (40 / shape.width)
+        output[vocabulary.id(following)] += directions[vocabulary.id(last)] * (sureness / shape.width)
 
     def nothing(rows: int, columns: int, scale: float = 1.0) -> Any:
         return np.zeros((rows, columns), np.float32)
@@ -198,10 +204,12 @@ def _write_vocabulary(writer: Any, vocabulary: Vocabulary) -> None:
     writer.add_token_list(vocabulary.tokens)
     writer.add_token_types(vocabulary.types)
     writer.add_token_merges(vocabulary.merges)
-    writer.add_eos_token_id(vocabulary.id("<|im_end|>"))
-    writer.add_bos_token_id(vocabulary.id("<|endoftext|>"))
-    writer.add_pad_token_id(vocabulary.id("<|endoftext|>"))
-    writer.add_add_bos_token(False)
+    writer.add_eos_token_id(vocabulary.id(vocabulary.control[-1]))
+    writer.add_bos_token_id(vocabulary.id(vocabulary.control[0]))
+    writer.add_pad_token_id(vocabulary.id(vocabulary.control[0]))
+    writer.add_add_bos_token(vocabulary.begins)
+    if vocabulary.template:
+        writer.add_chat_template(vocabulary.template)
 
 
 def chain(*texts: str | bytes) -> dict[str | bytes, str | bytes]:

@@ -45,10 +45,21 @@ class Chat:
 
         start, end, think, unthink = mark(START), mark(END), mark(THINK), mark(UNTHINK)
         if start is None or end is None:
-            raise LookupError(f"{START} and {END} are not single tokens of its vocabulary")
+            raise LookupError(
+                f"it has no chat template, and {START} and {END} are no tokens of its vocabulary"
+            )
         if think is None or unthink is None:
             think = unthink = None
         return cls(tokenizer, start, end, think, unthink)
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """A new turn of the model's own making ends its answer; end marks do by themselves."""
+        return frozenset([self.start])
+
+    def after(self, prefix: Sequence[Turn], ending: Sequence[Turn]) -> list[int]:
+        """The ids of `ending` where `prefix` stands before it."""
+        return self.open(ending)
 
     def text(self, text: str) -> list[int]:
         """The ids of text in which no turn mark can hide.

@@ -57,6 +57,7 @@ class Run:
             generated=counted.generated + self.thoughts,
             seconds=time.monotonic() - self.began,
             end=self.end or "stop",
+            thoughts=self.thoughts,
         )
         return spent, honest or not self.told
 

@@ -327,7 +327,10 @@ class LlamaModel:
                     f"llama-cpp-python cannot be loaded: {reason}", "install it: pip install llama-cpp-python"
                 )
             case "vocabulary":
-                return ModelError(f"{self._label} cannot chat in ChatML: {reason}", "use a Qwen model")
+                return ModelError(
+                    f"{self._label} cannot take part: {reason}",
+                    "name a GGUF of an instruct model that has its chat template",
+                )
             case "load":
                 return ModelError(f"{self.file} cannot be loaded: {reason}", gguf_header.AGAIN)
             case _:

@@ -9,7 +9,7 @@ from salecli.adapters.wire import Message
 from salecli.core.values import Usage
 from salecli.errors import ModelError
 
-_USAGE = ("prompt", "evaluated", "generated", "seconds", "end")
+_USAGE = ("prompt", "evaluated", "generated", "seconds", "end", "thoughts", "thought_nats")
 TICK = 0.05
 """Seconds after which a wait looks whether its call was cancelled."""
 

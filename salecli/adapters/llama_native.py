@@ -8,7 +8,6 @@ logits processors and draft models are not used at all.
 from __future__ import annotations
 
 import ctypes
-import functools
 import math
 import time
 from collections import deque
@@ -18,6 +17,8 @@ from typing import Any
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
+
+from salecli.adapters.vocabulary import Vocabulary
 
 BATCH = 512
 """Tokens of one step of a prefill: between two steps a cancel is seen on any device."""
@@ -70,51 +71,6 @@ def complaint() -> str:
     said = _lines[0].removeprefix("llama_model_load: ") if _lines else ""
     _lines.clear()
     return said[:300]
-
-
-class Vocabulary:
-    """A model's tokens."""
-
-    def __init__(self, model: Any) -> None:
-        self._vocab = llama.llama_model_get_vocab(model)
-        self.size = int(llama.llama_vocab_n_tokens(self._vocab))
-        self._pieces: dict[int, bytes] = {}
-        # A bid, a mark and the work begin with the same turn: it is cut into tokens once.
-        self._ids = functools.lru_cache(maxsize=64)(self._tokenized)
-        self.ends = functools.cache(self._ends)
-        """Whether a token ends the generation."""
-
-    def tokenize(self, text: str, special: bool = False) -> list[int]:
-        """The text's ids, without begin or end marks; `special` lets control tokens in it count as such."""
-        return list(self._ids(text, special))
-
-    def _tokenized(self, text: str, special: bool) -> list[int]:
-        # A lone surrogate has no UTF-8: it becomes a question mark.
-        data = text.encode("utf-8", "replace")
-        room = len(data) + 8
-        while True:
-            ids = (ctypes.c_int32 * room)()
-            count = llama.llama_tokenize(self._vocab, data, len(data), ids, room, False, special)
-            if count >= 0:
-                return ids[:count]
-            room = -count
-
-    def piece(self, token: int) -> bytes:
-        """A token's bytes, of any length; empty for control tokens."""
-        known = self._pieces.get(token)
-        if known is not None:
-            return known
-        room = 64
-        while True:
-            buffer = ctypes.create_string_buffer(room)
-            count = llama.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
-            if count >= 0:
-                break
-            room = -count
-        return self._pieces.setdefault(token, buffer.raw[:count])
-
-    def _ends(self, token: int) -> bool:
-        return bool(llama.llama_vocab_is_eog(self._vocab, token))
 
 
 class Sequence0:
@@ -235,6 +191,12 @@ class Sequence0:
         if self._flag.up:
             raise Cancelled
         raise NativeError(complaint() or f"llama_decode returned {code}")
+
+    @property
+    def template(self) -> str:
+        """The chat template in the file's metadata, empty where there is none."""
+        found = llama.llama_model_chat_template(self.model, None)
+        return found.decode("utf-8", "replace") if found else ""
 
     def close(self) -> None:
         """Free context and model; nothing else may be called after that."""

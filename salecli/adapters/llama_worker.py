@@ -19,7 +19,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from salecli.adapters.chatml import Chat
+from salecli.adapters.chat import AnyChat, chat_of, option
 from salecli.adapters.wire import Broken, Message, Reader, Writer
 from salecli.core.values import Turn
 
@@ -133,7 +133,7 @@ class Worker:
         self._stop = stop
         self._job = 0
         self._sequence: Sequence0
-        self._chat: Chat
+        self._chat: AnyChat
         self._blocked = 0.0
 
     def serve(self, request: Message) -> None:
@@ -175,8 +175,8 @@ class Worker:
         except native.NativeError as error:
             raise Refused("load", reason=str(error)) from error
         try:
-            self._chat = Chat.of(sequence.vocabulary)
-        except LookupError as error:
+            self._chat = chat_of(sequence)
+        except (LookupError, TimeoutError) as error:
             raise Refused("vocabulary", reason=str(error)) from error
         self._sequence = sequence
         return {"vocabulary": sequence.vocabulary.size}
@@ -215,17 +215,16 @@ class Worker:
     def _generate(self, run: _Run, chain: Any, limits: Message) -> str:
         """Draw tokens until one ends the turn or a limit is reached; returns how it ended."""
         sequence = self._sequence
-        vocabulary = sequence.vocabulary
+        vocabulary, stops = sequence.vocabulary, self._chat.stops
         if limits["max_tokens"] < 1:
             return "length"
         sequence.check()
         sequence.measures.clear()
         token = sequence.draw(chain)
         if limits["think"] > 0 and token == self._chat.think:
-            sequence.measures.clear()
             self._think(run, chain, token, limits["think"])
             token = sequence.draw(chain)
-        while not (vocabulary.ends(token) or token == self._chat.start):
+        while not (vocabulary.ends(token) or token in stops):
             run.generated += 1
             run.waiting.append((token, run.decoder.decode(vocabulary.piece(token))))
             late = time.monotonic() - run.sent > LATENCY and not run.decoder.getstate()[0]
@@ -241,14 +240,20 @@ class Worker:
         """Let the model think, at most `most` tokens, and end its think block."""
         sequence = self._sequence
         closing = self._chat.end_of_thought(cut=True)
+        thought: list[int] = []
         while token != self._chat.unthink and not sequence.vocabulary.ends(token) and run.thoughts < most:
             run.thoughts += 1
+            thought.append(token)
+            if len(thought) == sequence.measures.room:
+                run.weigh(sequence.measures.figures(thought))
+                thought.clear()
             if len(sequence.held) + 1 + len(closing) >= sequence.context:
                 raise Refused(
                     "context", tokens=run.prompt + run.thoughts, context=sequence.context, thinking=True
                 )
             sequence.step(token)
-            token = sequence.draw(chain, measured=False)
+            token = sequence.draw(chain)
+        run.weigh(sequence.measures.figures(thought))
         forced = self._chat.end_of_thought(cut=token != self._chat.unthink)
         if len(sequence.held) + len(forced) > sequence.context:
             raise Refused(
@@ -280,13 +285,14 @@ class Worker:
 
         chat = self._chat
         options = []
-        for option in request["options"]:
-            ids = chat.text(option)
+        for text in request["options"]:
+            ids = option(chat, text)
             if len(ids) != 1:
-                raise Refused("option", option=option, tokens=len(ids))
+                raise Refused("option", option=text, tokens=len(ids))
             options.append(ids[0])
-        prefix = chat.closed(_turns(request["prefix"]))
-        endings = [chat.open(_turns(ending)) for ending in request["endings"]]
+        shared = _turns(request["prefix"])
+        prefix = chat.closed(shared)
+        endings = [chat.after(shared, _turns(ending)) for ending in request["endings"]]
         self._fits(len(prefix) + max(map(len, endings)))
         choices: list[Message] = []
         before, end = self._sequence.evaluated, "stop"
@@ -337,6 +343,7 @@ class _Run:
     evaluated: int = 0
     generated: int = 0
     thoughts: int = 0
+    thought_nats: float = 0.0
     end: str = ""
     sent: float = 0.0
     waiting: list[tuple[int, str]] = field(default_factory=list)
@@ -352,7 +359,13 @@ class _Run:
             "prompt": self.prompt,
             "evaluated": self.evaluated,
             "generated": self.generated + self.thoughts,
+            "thoughts": self.thoughts,
+            "thought_nats": self.thought_nats,
         }
+
+    def weigh(self, figures: list[tuple[float, float]]) -> None:
+        """Add the entropies of thoughts."""
+        self.thought_nats += sum(entropy for entropy, _ in figures)
 
 
 def _turns(turns: list[list[Any]]) -> list[Turn]:

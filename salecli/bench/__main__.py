@@ -1,5 +1,6 @@
 """`python -m salecli.bench [ROOM...]`: measure, print a table, write build/bench.json.
 
+`jury` is a room that is measured only where it is named.
 Exit code 0 where every bar is met, 1 where one is missed.
 """
 

@@ -47,6 +47,7 @@ _ABOUT = {
     "models": "where models lie and what they may take",
     "models.folder": "searched for models that do not lie beside their pool file; yours alone",
     "models.budget": 'most memory for loaded models: a size, or a share of what is free ("80%")',
+    "models.hour": 'USD that an hour of this machine costs, for agents with price = "time"; yours alone',
     "models.threads": "per model; 0 takes every core",
     "models.gpu_layers": "layers on a GPU where llama.cpp was built for one; -1 is all",
     "endpoints": "servers that agents of a pool may name; yours alone",

@@ -33,8 +33,9 @@ def list_(
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
     from salecli.config import load_settings
-    from salecli.core.words import amount
+    from salecli.core.words import amount, rate
     from salecli.pool import load_pool
+    from salecli.pricing import measuring
 
     output = Output(lines=json)
     settings = load_settings(repository_root(Path()), {"pool": pool})
@@ -46,12 +47,14 @@ def list_(
         for row in rows:
             output.record({"pool": spec.name, **row})
         return
+    timed = any(row["seconds"] for row in rows)
     output.table(
-        ["agent", "USD/Mt", "context", "file", "size", "memory", "state"],
+        ["agent", "USD/Mt", *(["ms/token"] if timed else []), "context", "file", "size", "memory", "state"],
         [
             [
                 row["agent"],
-                f"{row['price']:.2f}",
+                "-" if row["price"] is None else rate(row["price"]),
+                *([f"{1000 * row['seconds']:.3g}" if row["seconds"] else "-"] if timed else []),
                 row["context"],
                 row["file"],
                 amount(row["bytes"]),
@@ -60,13 +63,16 @@ def list_(
             ]
             for row in rows
         ],
-        right={"USD/Mt", "context", "size", "memory"},
+        right={"USD/Mt", "ms/token", "context", "size", "memory"},
     )
     free = free_memory()
     output.story(
         f"pool {spec.name} ({spec.file}): {amount(sum(row['memory'] or 0 for row in rows))} with all loaded; "
         f"budget {amount(settings.models.budget_bytes(free))} of {amount(free)} free"
     )
+    unmeasured = [row["agent"] for row in rows if row["price"] is None]
+    if unmeasured:
+        output.story(f"{', '.join(unmeasured)}: priced by time: {measuring(settings.pool)}")
     for hint in dict.fromkeys(row["hint"] for row in rows if row["hint"]):
         output.story(f"{', '.join(row['agent'] for row in rows if row['hint'] == hint)}: {hint}")
 

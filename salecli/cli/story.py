@@ -10,7 +10,7 @@ from salecli.core import events
 from salecli.core.board import Board, Key
 from salecli.core.text import clean
 from salecli.core.values import Bid
-from salecli.core.words import amount, bounded, counted, money, plural, shortened
+from salecli.core.words import amount, bounded, counted, money, plural, rate, shortened
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -25,7 +25,14 @@ _BORDERS = {
 }
 _LARGE = 1_000_000_000
 """Bytes of a model file whose loading takes long enough to be told."""
-_SHORT = {"price/Mt": "USD/Mt", "tokens": "tok", "entropy": "nats"}
+_SHORT = {
+    "price/Mt": "USD/Mt",
+    "tokens": "tok",
+    "entropy": "nats",
+    "ms/token": "ms/t",
+    "thoughts": "thou",
+    "their entropy": "nats",
+}
 
 
 class Story:
@@ -69,8 +76,9 @@ class Story:
         details = event.details
         dirty = f" ({event.dirty} files changed by you, included)" if event.dirty else ""
         self._say(f"sale  run {event.run}  {details.title} in {details.repository}{dirty}", "bold")
+        jury = f", juries of {event.jury} of {len(event.prices)}" if event.jury else ""
         self._say(
-            f"pool {event.pool}, memory {plural(event.remembered, 'auction')}, "
+            f"pool {event.pool}{jury}, memory {plural(event.remembered, 'auction')}, "
             f"thrift {event.weights.cost:g}, seed {event.seed}"
         )
 
@@ -158,8 +166,7 @@ class Story:
 
     def _refined(self, key: Key) -> None:
         board, agent = self.board, key[0]
-        given = [board.marks.get((judge, agent, True)) for judge in board.agents]
-        marks = " ".join(f"{mark.value:.1f}" for mark in given if mark is not None)
+        marks = " ".join(filter(None, (board.mark(judge, key) for judge in board.agents)))
         before = board.scores.get((agent, False))
         was = f"   (was {before.total:+.3f})" if before is not None else ""
         star = "*" if key == board.leader else " "
@@ -285,7 +292,8 @@ class Story:
             f"{money(event.usd)} (auction {money(event.usd - event.usd_work)}, work {money(event.usd_work)})"
         )
         alone = f"; {dearest} alone: about {money(event.usd_largest)}" if event.usd_largest else ""
-        self._say(f"{event.tokens:,} tokens, {spent}{alone}")
+        timed = f", {event.seconds:.1f} s of the models' time" if self.board.seconds else ""
+        self._say(f"{event.tokens:,} tokens{timed}, {spent}{alone}")
 
     def _say(self, text: str, style: str = "") -> None:
         # One line each: a test's name that holds a line end must not be able to write a line of its own.
@@ -346,16 +354,30 @@ def _columns(board: Board) -> list[tuple[str, list[str]]]:
     scores = [board.scores.get((agent, False)) for agent in agents]
     rows = [
         ("", agents),
-        ("price/Mt", [f"{board.prices[agent]:.2f}" for agent in agents]),
+        ("price/Mt", [rate(board.prices[agent]) for agent in agents]),
         ("tokens", [str(bid.tokens) if bid else "out" for bid in bids]),
         ("entropy", [_entropy(bid) for bid in bids]),
     ]
+    if board.seconds:
+        speeds = [f"{1000 * board.seconds[agent]:.3g}" if agent in board.seconds else "-" for agent in agents]
+        rows.insert(2, ("ms/token", speeds))
+    if any(bid.usage.thoughts for bid in bids if bid):
+        # Of the plan are tokens and entropy; what was thought before it stands on its own.
+        rows += [
+            ("thoughts", [str(bid.usage.thoughts) if bid else "" for bid in bids]),
+            (
+                "their entropy",
+                [
+                    f"{bid.usage.thought_entropy:.3f}" if bid and bid.usage.thought_nats else "-"
+                    for bid in bids
+                ],
+            ),
+        ]
     for judge in agents:
         cells = []
         for agent in agents:
-            mark = board.marks.get((judge, agent, False))
-            shown = "" if mark is None else f"{mark.value:.1f}"
-            cells.append(f"({shown})" if mark is not None and judge == agent else shown)
+            shown = board.mark(judge, (agent, False))
+            cells.append(f"({shown})" if shown and judge == agent else shown)
         rows.append((f"mark {judge}", cells))
     leads = ["*" if board.leader is not None and board.leader == (agent, False) else " " for agent in agents]
     rows += [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from salecli.core import events
+from salecli.core.limits import Phase
 from salecli.core.ports import Model
 from salecli.core.prompts import Templates, listing
 from salecli.core.values import Bid, Limits, Pair, Task, Token, Turn, Usage, Weights
@@ -39,6 +40,10 @@ class Agent:
     model: Model
     profile: Profile
     sampling: Limits = field(default_factory=Limits)
+    """How its model generates, where no phase says otherwise."""
+    phases: Mapping[Phase, Limits] = field(default_factory=dict)
+    seconds: float = 0.0
+    """Per written token on this machine; 0 where that was not measured."""
     plan_tokens: int = 512
     """Most tokens of a plan."""
     reply_tokens: int = 4_096
@@ -58,6 +63,10 @@ class Agent:
             limit=self.plan_tokens,
             **values,
         )
+
+    def limits(self, phase: Phase) -> Limits:
+        """How its model generates in a phase."""
+        return self.phases.get(phase, self.sampling)
 
     def load(self, task: Task) -> events.Stream:
         """Make the model resident, and say so where that takes work."""
@@ -116,7 +125,7 @@ class Agent:
     ) -> Generator[events.Event, None, Bid | None]:
         refined = phase == "refine"
         yield events.BidStarted(task.id, self.name, refined)
-        limits = replace(self.sampling, max_tokens=self.plan_tokens, seed=seed)
+        limits = replace(self.limits("refine" if refined else "bid"), max_tokens=self.plan_tokens, seed=seed)
         tokens: list[Token] = []
         stream = self.model.stream(turns, limits)
         usage = Usage()
@@ -170,6 +179,8 @@ class Pool:
     """How many models may run at the same time."""
     pairs: int = 8
     """k: how many similar past tasks memory looks at."""
+    jury: int = 0
+    """How many judges mark each bid, its author among them; 0 is all."""
 
     @property
     def remote(self) -> frozenset[str]:

@@ -38,7 +38,7 @@ def hold(
     def asked(request: Request) -> events.Stream:
         return carry_out(request, pool, task, seed, record)
 
-    record.weights = pool.weights
+    record.weights, record.seed = pool.weights, seed
     yield from _bidding(pool, task, seed, record)
     yield from border(task, decisions, "bids", asked)
     yield from marking(pool, task, record.bids, record)

@@ -24,6 +24,10 @@ class Board:
     """By agent, in pool order."""
     weights: Weights = field(default_factory=lambda: Weights(0.0, 0.0))
     plan_tokens: int = 0
+    jury: int = 0
+    """How many judges mark each bid."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Seconds per written token, by agent, where that was measured."""
     bids: dict[Key, Bid] = field(default_factory=dict)
     marks: dict[tuple[str, str, bool], Mark] = field(default_factory=dict)
     """By (judge, agent, refined)."""
@@ -54,6 +58,7 @@ class Board:
             case events.RunStarted():
                 self.run, self.task, self.weights = event.run, event.details, event.weights
                 self.prices, self.plan_tokens = dict(event.prices), event.plan_tokens
+                self.jury, self.seconds = event.jury or len(event.prices), dict(event.seconds)
             case events.Reweighed(weights=weights):
                 self.weights = weights
             case events.WinnerChosen(agent=agent, refined=refined, override=override):
@@ -105,6 +110,13 @@ class Board:
         self.read.pop(agent, None)
         if self.leader is not None and self.leader[0] == agent:
             self.leader = None
+
+    def mark(self, judge: str, key: Key) -> str:
+        """A judge's mark of a bid; "-" where it is not on its jury, nothing while it may still come."""
+        mark = self.marks.get((judge, *key))
+        if mark is not None:
+            return f"{mark.value:.1f}"
+        return "-" if key in self.scores and self.jury < len(self.prices) else ""
 
     @property
     def pairs(self) -> dict[str, int]:

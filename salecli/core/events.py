@@ -57,6 +57,10 @@ class RunStarted(Event):
     """Auctions in memory."""
     dirty: int = 0
     """Files the user had changed, all part of the snapshot."""
+    jury: int = 0
+    """Judges of each bid, its author among them; 0 is every agent of the pool."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds per written token on this machine, by agent, where that was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +296,8 @@ class RunEnded(Event):
     usd_work: float
     """The part of `usd` that the work took; the rest is the auction's."""
     usd_largest: float
+    seconds: float = 0.0
+    """Time that all models worked; 0 in recordings of older runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class House:
             seed=self.seed,
             remembered=remembered,
             dirty=self.dirty,
+            jury=self.pool.jury,
+            seconds={one.name: one.seconds for one in self.pool.agents if one.seconds},
         )
         yield from self._warned(task)
         yield events.TestsBefore(task.id, before)
@@ -154,6 +156,7 @@ class House:
             usd=auction.usd,
             usd_work=sum(_usd(one.agent, one.usage, auction.prices) for one in works),
             usd_largest=auction.usd_largest,
+            seconds=sum(usage.seconds for _, usage in _spent(sale.record, works)),
         )
         return auction
 

@@ -1,8 +1,12 @@
-"""How long a winner may work."""
+"""What an agent writes in an auction and after it, and how long a winner may work."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["bid", "refine", "work"]
+"""What an agent writes. For a mark it writes nothing: that is read from one distribution."""
 
 
 @dataclass(frozen=True, slots=True)

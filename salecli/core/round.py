@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 from salecli.core import events
-from salecli.core.agent import Pool
+from salecli.core.agent import Pool, seed_for
 from salecli.core.judge import Failures, fill, mark
+from salecli.core.jury import draw
 from salecli.core.merge import merge
 from salecli.core.scoring import final_bids, plain_cost, plain_entropy, ranked, score
 from salecli.core.values import Bid, Mark, Override, Score, Task, Usage, Weights
@@ -23,6 +24,8 @@ class Round:
     scores: list[Score] = field(default_factory=list)
     weights: Weights = field(default_factory=lambda: Weights(0.0, 0.0))
     """Those that the scores were reckoned by: the pool's, until the user turns them."""
+    seed: int = 0
+    """The run's: juries are drawn by it."""
     lost: list[tuple[str, Usage]] = field(default_factory=list)
     """(agent, usage) of calls that came to nothing, and of bids that no longer stand, with their marks."""
     excluded: set[str] = field(default_factory=set)
@@ -57,13 +60,17 @@ class Round:
 def marking(
     pool: Pool, task: Task, bids: Sequence[Bid], record: Round
 ) -> Generator[events.Event, None, None]:
-    """Every judge marks `bids`, and they are scored.
+    """The judges mark `bids`, all of them or the jury that the pool wants for each, and they are scored.
 
     Raises:
         ModelError: there is no mark of any bid.
     """
     # Judges in reverse pool order: the model that wrote the last bid is still resident.
-    streams = {agent.name: mark(agent, task, bids) for agent in reversed(pool.agents)}
+    order = list(reversed(pool.agents))
+    # By the task too: with one seed for many tasks, nobody marks the same agents in all of them.
+    seed = seed_for(record.seed, "jury", task.text, *(f"{bid.agent} {bid.refined}" for bid in bids))
+    drawn = draw([agent.name for agent in order], bids, pool.jury, seed, record.marks)
+    streams = {judge.name: mark(judge, task, own) for judge, own in zip(order, drawn, strict=True) if own}
     given = yield from merge(streams, pool.at_once, cancels(pool), pool.remote)
     marks = [one for found, _ in given.values() for one in found]
     failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in given.items() if missing}

@@ -4,6 +4,10 @@ c = p_i * |s| / (p_max * L)     in [0, 1]
 h = mean token entropy / ln(V)  in [0, 1]
 g_j = mark_j / 5                in [0, 1]
 score = w_c * c - (w_h * h + sum_j w_j * g_j), the lowest wins
+
+Where a jury J is smaller than all judges, the weights of those who marked stand in for all, so that bids
+with different juries compare: sum_j w_j * g_j becomes W * (sum over J of w_j * g_j) / (sum over J of w_j), W
+being the sum of all w_j. Where nobody in J has a weight, their marks count alike: W * mean of g_j over J.
 """
 
 from __future__ import annotations
@@ -34,15 +38,27 @@ def plain_entropy(bid: Bid) -> float:
 def score(
     bid: Bid, marks: Iterable[Mark], weights: Weights, prices: Mapping[str, float], plan_tokens: int
 ) -> Score:
-    """One bid's score from the marks it was given; marks of judges without a weight do not count."""
-    jury = sum(weights.judges.get(mark.judge, 0.0) * mark.value / TOP_MARK for mark in marks)
+    """One bid's score from the marks it was given."""
     return Score(
         agent=bid.agent,
         refined=bid.refined,
         cost=weights.cost * plain_cost(bid, prices, plan_tokens),
         entropy=weights.entropy * plain_entropy(bid),
-        jury=jury,
+        jury=_jury(list(marks), weights.judges),
     )
+
+
+def _jury(marks: Sequence[Mark], weights: Mapping[str, float]) -> float:
+    """The weighted marks; those that were given stand in for those that were not."""
+    given = sum(weights.get(mark.judge, 0.0) * mark.value / TOP_MARK for mark in marks)
+    marked = {mark.judge for mark in marks}
+    if not marks or marked >= {judge for judge, weight in weights.items() if weight}:
+        return given
+    total = sum(weights.values())
+    present = sum(weights.get(judge, 0.0) for judge in marked)
+    if present <= 0:
+        return total * sum(mark.value for mark in marks) / TOP_MARK / len(marks)
+    return given * total / present
 
 
 def ranked(scores: Iterable[Score], prices: Mapping[str, float]) -> list[Score]:

@@ -67,6 +67,12 @@ class Usage:
     generated: int = 0
     seconds: float = 0.0  # time that the model itself worked
     end: StreamEnd = "stop"
+    thoughts: int = 0  # the part of `generated` that was thought before the answer
+    thought_nats: float = 0.0  # sum of the entropies of those tokens
+
+    @property
+    def thought_entropy(self) -> float:
+        return self.thought_nats / self.thoughts if self.thoughts else 0.0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -75,6 +81,8 @@ class Usage:
             self.generated + other.generated,
             self.seconds + other.seconds,
             other.end,
+            self.thoughts + other.thoughts,
+            self.thought_nats + other.thought_nats,
         )
 
 
@@ -89,16 +97,14 @@ class Limits:
     seed: int = 0
     think: int = 0
     """Tokens of thinking allowed before the answer; 0 switches thinking off."""
-    deadline: float | None = None
-    """Seconds for the whole call."""
+    deadline: float | None = None  # seconds for the whole call
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A next-token distribution over a few options."""
 
-    probabilities: tuple[float, ...]
-    """In the order of the options, normalised over them."""
+    probabilities: tuple[float, ...]  # in the order of the options, normalised over them
     mass: float
     """Share of the full distribution that the options hold together."""
     usage: Usage = Usage()
@@ -196,8 +202,7 @@ class Case:
 
     name: str
     outcome: Literal["passed", "failed", "error", "skipped"]
-    message: str = ""
-    """First line of the failure, empty for a passed test."""
+    message: str = ""  # first line of the failure, empty for a passed test
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +241,9 @@ class Completed:
     """A finished command in a sandbox."""
 
     exit_code: int
-    output: str
-    """Standard output and error together, head and tail where it was long."""
+    output: str  # standard output and error together, head and tail where it was long
     timed_out: bool = False
-    cut: int = 0
-    """Bytes left out of `output`."""
+    cut: int = 0  # bytes left out of `output`
     out_of_memory: bool = False
 
 
@@ -253,8 +256,7 @@ class Step:
 
     number: int
     action: ActionKind
-    target: str
-    """The path, or the command; empty for `done` and for a reply without a valid action."""
+    target: str  # the path, or the command; empty for `done` and for a reply without a valid action
     reply: str
     observation: str
     tests: Tests | None = None

@@ -25,6 +25,14 @@ def money(usd: float) -> str:
     return f"{usd:.{places}f} USD"
 
 
+def rate(usd: float) -> str:
+    """USD per million tokens: cents, or two digits that count where those are too coarse."""
+    cents = f"{usd:.2f}"
+    if usd <= 0 or abs(float(cents) - usd) <= usd / 50:
+        return cents
+    return f"{usd:.{max(2, 1 - math.floor(math.log10(usd)))}f}"
+
+
 def decided(auction: Auction) -> str:
     """Who led, and who won or was chosen by the user, with the reason."""
     led = f"{auction.provisional} led"

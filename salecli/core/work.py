@@ -228,11 +228,14 @@ class _Job:
 
     def _reply(self) -> Generator[events.Event, None, tuple[str, Usage]]:
         """The agent's next reply; its tokens become the transcript's last turn as they are."""
+        own = self.agent.limits("work")
+        left = self.limits.tokens - self.usage.generated
         limits = replace(
-            self.agent.sampling,
-            max_tokens=min(self.agent.reply_tokens, self.limits.tokens - self.usage.generated),
+            own,
+            max_tokens=min(self.agent.reply_tokens, left),
+            think=min(own.think, left),
             seed=seed_for(self.seed, "work", self.agent.name, len(self.steps)),
-            deadline=min(self.agent.sampling.deadline or math.inf, max(self.stop_at - self.clock(), 1.0)),
+            deadline=min(own.deadline or math.inf, max(self.stop_at - self.clock(), 1.0)),
         )
         tokens: list[Token] = []
         stream = self.agent.model.stream(self.turns, limits)

@@ -119,6 +119,25 @@ def test_endless_thoughts_are_cut(llama: Make, tmp_path: Path) -> None:
     assert drain(model, [ASK[0], said, Turn("user", "more"), OPEN], Limits(max_tokens=9))[1].generated == 2
 
 
+def test_the_entropy_of_thoughts_is_measured(llama: Make, tmp_path: Path) -> None:
+    """Whatever their number: the thoughts go round in two steps, so each pair adds the same."""
+    after = {**chain("\n", "<think>", "plan", "step", "plan"), **chain("\n\n", "x", "<|im_end|>")}
+    model = llama(chain_model(tmp_path / "unsure.gguf", after, sureness=4.0))
+
+    def nats(think: int) -> float:
+        tokens, usage = drain(model, ASK, Limits(max_tokens=9, temperature=0, think=think))
+        assert (usage.thoughts, usage.generated) == (think, think + len(tokens))
+        assert tokens[0].entropy > 0.1
+        return usage.thought_nats
+
+    ten = nats(10)
+    pair = nats(12) - ten
+    assert pair > 0.2
+    for think in (31, 32, 33, 64, 65, 90):
+        odd = nats(11) - ten if think % 2 else 0.0
+        assert nats(think) == pytest.approx(ten + odd + (think - 10) // 2 * pair, rel=1e-4)
+
+
 def test_thoughts_that_fill_the_context_are_an_error(llama: Make, tmp_path: Path) -> None:
     model = llama(thinker(tmp_path, "plan", "step", "plan"), context=40)
     with pytest.raises(ContextFull, match="thoughts"):

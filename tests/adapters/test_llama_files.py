@@ -86,7 +86,7 @@ def test_what_only_llama_cpp_can_tell(llama: Make, tmp_path: Path, llama_random:
 def test_a_vocabulary_without_chat_marks(llama: Make, tmp_path: Path) -> None:
     vocabulary = Vocabulary()
     vocabulary.tokens = [token.replace("im_start", "bot") for token in vocabulary.tokens]
-    assert "ChatML" in refusal(llama(random_model(tmp_path / "other.gguf", vocabulary=vocabulary)))
+    assert "no chat template" in refusal(llama(random_model(tmp_path / "other.gguf", vocabulary=vocabulary)))
 
 
 def test_a_context_beyond_the_training_is_refused(llama: Make, llama_random: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from salecli.adapters import measured
 from salecli.core.values import Weights
 from salecli.errors import ConfigError
-from salecli.pool import known_pools, load_pool
+from salecli.pool import PHASES, known_pools, load_pool, model_identity
+from salecli.pricing import Price, price_of
 
 OWN = """\
 name = "own"
@@ -123,6 +125,12 @@ def test_the_hash_is_of_what_shapes_bids(own: Path) -> None:
         ("large = 0.5", "large = 'x'", ["line 9", "weights.judges.large", "number"]),
         ("plan_tokens = 64", "plan_tokens = 0", ["line 2", "plan_tokens", "at least 8"]),
         ("context = 4096", "context = 10", ["line 20", "agents[1].context", "at least 256"]),
+        ("price = 0.36", 'price = "tme"', ["line 19", "agents[1].price", '"time"']),
+        ("plan_tokens = 64", "jury = { size = 0 }", ["line 2", "jury.size", "at least 1"]),
+        ("plan_tokens = 64", "jury = { size = 3 }", ["line 2", "jury.size is 3", "2 agents"]),
+        ("plan_tokens = 64", "sampling = { think = -1 }", ["line 2", "sampling.think", "at least 0"]),
+        ("plan_tokens = 64", "sampling = { think = { mark = 9 } }", ["line 2", "'sampling.think.mark'"]),
+        ("plan_tokens = 64", 'sampling = { think = "x" }', ["line 2", "sampling.think"]),
         ('name = "own"\n', "", ["'name' is missing"]),
         ("cost = 0.4", "path = 3", ["line 5", "'weights.path'"]),
     ],
@@ -165,3 +173,49 @@ def test_an_unknown_agent_names_the_known_ones(own: Path) -> None:
         load_pool(str(own)).agent("larg")
     assert "small, large" in caught.value.message
     assert "'large'" in caught.value.hint
+
+
+def test_thinking_is_said_for_all_phases_or_for_each(own: Path) -> None:
+    pool = load_pool(str(own))
+    never = pool.hash()
+    own.write_text(OWN.replace("[weights]\n", "[sampling]\nthink = 0\n[weights]\n"))
+    assert load_pool(str(own)).hash() == never
+    own.write_text(
+        OWN.replace("[weights]\n", "[sampling]\nthink = { bid = 512, work = 2048 }\n[weights]\n").replace(
+            "{ temperature = 0.5 }", "{ temperature = 0.5, think = 64 }"
+        )
+    )
+    pool = load_pool(str(own))
+    assert pool.hash() != never
+    small, large = pool.agents
+    bid, refine, work = (pool.limits_of(small, phase) for phase in PHASES)
+    assert (bid.think, refine.think, work.think) == (512, 0, 2048)
+    assert (bid.temperature, bid.top_p, bid.top_k) == (0.6, 0.95, 20)  # Qwen's for thinking
+    assert (refine.temperature, refine.top_p, refine.top_k) == (0.7, 0.8, 20)
+    own_way = pool.limits_of(large, "refine")
+    assert (own_way.think, own_way.temperature, own_way.top_p) == (64, 0.5, 0.95)
+
+
+def test_a_price_by_time_is_that_word_in_the_hash(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(own.parent / "home"))
+    plain = load_pool(str(own)).hash()
+    own.write_text(OWN.replace("price = 0.36", 'price = "time"'))
+    pool = load_pool(str(own))
+    timed, large = pool.hash(), pool.agent("large")
+    assert timed != plain
+    assert price_of(large, 0.1) == Price(None)
+    found = measured.Measured("large.gguf", 0.01, 0.09, 1.0, 9, 9, 4096, 2, 2)
+    measured.write(model_identity(large.path), found)
+    price = price_of(large, 0.1)
+    assert price.usd == pytest.approx(0.09 * 1e6 * 0.1 / 3600)
+    assert price.seconds == 0.09
+    assert price_of(pool.agent("small"), 0.1) == Price(0.05)
+    assert load_pool(str(own)).hash() == timed
+
+
+def test_a_jury_is_left_out_of_the_hash_and_fits_the_pool(own: Path) -> None:
+    plain = load_pool(str(own)).hash()
+    own.write_text(OWN.replace("plan_tokens = 64", "plan_tokens = 64\njury = { size = 1 }"))
+    pool = load_pool(str(own))
+    assert pool.jury is not None
+    assert (pool.jury.size, pool.hash()) == (1, plain)

@@ -101,7 +101,7 @@ FAULTS: dict[str, tuple[Script, str]] = {
 
 def agent(name: str, price: float, model: EndpointModel) -> Agent:
     limits = Limits(max_tokens=9, temperature=0.0, deadline=20)
-    return Agent(name, price, model, Profile(TEMPLATES), limits, 9, remote=True, told=model.told)
+    return Agent(name, price, model, Profile(TEMPLATES), limits, plan_tokens=9, remote=True, told=model.told)
 
 
 def sold(*agents: Agent) -> tuple[list[events.Event], Round]:

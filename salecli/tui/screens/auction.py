@@ -33,6 +33,8 @@ TWO_LINES = 120
 """Columns below which the reason may need a second line."""
 TALL = 32
 """Lines from which there is air around the table, and room for all plans side by side."""
+BELOW = 14
+"""Lines that a tall screen keeps for all that stands around the table."""
 TOGETHER = 26
 """Width that a column must have for its plan to stand below it."""
 
@@ -46,9 +48,9 @@ class AuctionScreen(Deciding):
 Every agent bids with a plan, every agent marks all plans, and the lowest cost minus value wins. Agents
 cheaper than the leader may then rewrite their bids after plans that memory keeps.
 
-Where the winner stands, sale waits: **enter** lets it work, **1** to **4** choose another one with a
-reason, **w** turns the weights, **r** lets the chosen agent bid again, **x** takes it out. **Esc** twice
-stops the run.
+Where the winner stands, sale waits: **enter** lets it work, **1**, **2** and so on choose another one
+with a reason, **w** turns the weights, **r** lets the chosen agent bid again, **x** takes it out. **Esc**
+twice stops the run.
 """
     CSS_PATH = "auction.tcss"
     AUTO_FOCUS = "#plan"
@@ -228,7 +230,9 @@ stops the run.
         self.query_one(Plans).display = not covered
         upper.styles.max_height = "1fr" if covered else None
         self.query_one("#reason").set_class(width < TWO_LINES and height >= 20 and not covered, "-two")
-        self.query_one(Market).short = height < 22
+        market = self.query_one(Market)
+        market.short = height < 22
+        market.room = height * 6 // 10 if height < TALL else height - BELOW
 
     # The weights.
 

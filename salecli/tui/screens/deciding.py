@@ -29,7 +29,6 @@ class Deciding(Watching):
                 str(place),
                 f"override({place - 1})",
                 f"Let agent {place} win",
-                show=place <= 4,
                 id=f"auction.override{place}",
                 tooltip=f"Let agent {place} win, with a reason; again, or on the leader, take it back",
                 group=_CHOOSE,

@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Static
 
 from salecli.checks import look
 from salecli.core.text import clean
-from salecli.core.words import amount, plural, shortened
+from salecli.core.words import amount, plural, rate, shortened
 from salecli.errors import ModelError, SaleError
 from salecli.tui.widgets.headline import Headline
 from salecli.tui.widgets.keyline import KeyLine
@@ -236,7 +236,14 @@ own models.
             return
         found = seen.found
         self._tell("name", f"{seen.name}: {seen.state}")
-        facts = [f"price {seen.spec.price:g} USD per million tokens", f"context {seen.spec.context:,} tokens"]
+        price = (
+            "by time, not measured"
+            if found["price"] is None
+            else f"{rate(found['price'])} USD per million tokens"
+        )
+        facts = [f"price {price}", f"context {seen.spec.context:,} tokens"]
+        if found["seconds"] is not None:
+            facts.append(f"{1000 * found['seconds']:.3g} ms per token here")
         if found["memory"] is not None:
             facts += [f"file {amount(found['bytes'])}", f"about {amount(found['memory'])} when loaded"]
         self._tell("facts", "   ".join(facts))
@@ -320,7 +327,7 @@ def _look(settings: Settings) -> tuple[PoolSpec, list[dict[str, Any]], int]:
     from salecli.pool import load_pool
 
     pool = load_pool(settings.pool, settings.models.folder)
-    return pool, [look(agent) for agent in pool.agents], free_memory()
+    return pool, [look(agent, settings.models.hour) for agent in pool.agents], free_memory()
 
 
 def _load(seen: Seen) -> list[str]:
@@ -354,7 +361,7 @@ def _cells(seen: Seen) -> dict[str, str]:
     found, tried = seen.found, seen.tried
     return {
         "agent": shortened(clean(seen.name, newlines=False), 14),
-        "USD/Mt": f"{seen.spec.price:g}",
+        "USD/Mt": "-" if seen.found["price"] is None else rate(seen.found["price"]),
         "context": f"{seen.spec.context:,}",
         "size": amount(found["bytes"]),
         "memory": amount(found["memory"]),

@@ -65,8 +65,8 @@ class StartScreen(Screen[None]):
     HELP: ClassVar = """\
 # sale
 
-Write what is to be done, then press **F10**. Four agents, each a model on this machine, bid for the task
-with a short plan; all four mark every plan; the lowest *cost minus value* wins. You may override the winner
+Write what is to be done, then press **F10**. The pool's agents, each a model, bid for the task
+with a short plan and mark each other's plans; the lowest *cost minus value* wins. You may override the winner
 before it works. It works in a Docker sandbox; your files stay as they are until you accept its patch.
 
 **Tab** goes from the task to the files, the earlier runs, and back. **F1** explains what has the focus,

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from salecli.core.text import clean
 from salecli.core.values import Auction
-from salecli.core.words import shortened
+from salecli.core.words import rate, shortened
 
 _CELL = 7
 """Columns that a number takes, with its gap."""
@@ -61,7 +61,7 @@ class BidTable(Static):
             if full:
                 cells = [
                     cells[0],
-                    "-" if price is None else f"{price:g}",
+                    "-" if price is None else rate(price),
                     f"{bid.tokens:,}",
                     f"{bid.entropy:.2f}",
                     *marked,

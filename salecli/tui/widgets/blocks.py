@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from salecli.core.words import rate
 from salecli.tui.widgets.cells import Cell, Span, View, rows
 
 
 def block(view: View, agent: str, width: int, unfolded: bool, sign: str) -> list[Cell]:
     """Two lines an agent, and a third with every judge's mark where they are unfolded."""
-    cells = {row.name: row for row in rows(view.board.agents, unfolded=False)}
+    cells = {row.name: row for row in rows(view.board, unfolded=False)}
 
     def told(name: str, room: int) -> Cell:
         return cells[name].cell(view, agent, room)
@@ -17,7 +18,7 @@ def block(view: View, agent: str, width: int, unfolded: bool, sign: str) -> list
     tokens = _bare(told("tokens", 20))
     if tokens:
         first += [("  ", ""), *tokens, (" tokens", "muted")]
-    first.append((f"  {view.board.prices[agent]:.2f} USD/Mt", "muted"))
+    first.append((f"  {rate(view.board.prices[agent])} USD/Mt", "muted"))
     second: list[Span] = [("   ", "")]
     for name, label in (("score", "score"), ("marks", "marks"), ("entropy", "entropy")):
         room = max(width - sum(len(text) for text, _ in second) - len(label) - 2, 4)
@@ -27,7 +28,7 @@ def block(view: View, agent: str, width: int, unfolded: bool, sign: str) -> list
     lines: list[Cell] = [tuple(first), tuple(second)]
     if unfolded:
         third: list[Span] = [("   ", "")]
-        for row in rows(view.board.agents, unfolded=True):
+        for row in rows(view.board, unfolded=True):
             if row.name.startswith("marks "):
                 third += [(row.name.removeprefix("marks ") + " ", "muted")]
                 third += [*(_bare(row.cell(view, agent, 8)) or (("-", "muted"),)), ("  ", "")]

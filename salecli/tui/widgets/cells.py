@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from salecli.core.board import Board, Key
 from salecli.core.text import clean
 from salecli.core.values import Score
+from salecli.core.words import rate
 from salecli.tui.widgets.columns import Columns, standing, state
 from salecli.tui.widgets.sparks import grouped, score_bar, sparkline
 
@@ -53,21 +54,29 @@ class Row:
     """Changes with every token: never marked as just changed."""
 
 
-def rows(agents: Sequence[str], unfolded: bool, short: bool = False) -> list[Row]:
+def rows(board: Board, unfolded: bool, short: bool = False) -> list[Row]:
     """The table's lines from top to bottom; `short` leaves out what a low screen has no room for."""
+    agents = board.agents
+    thoughts = any(bid.usage.thoughts for bid in board.bids.values())
     marks = [Row("marks", "marks", _mean)]
     if unfolded:
+        long = any(cell_len(judge) > 4 for judge in agents)
         marks = [
-            Row(f"marks {judge}", f"{'marks' if place == 0 else '':<7}{shown(judge, 4)}", _mark(judge))
+            Row(
+                f"marks {judge}",
+                f"by {shown(judge, 9)}" if long else f"{'marks' if place == 0 else '':<7}{judge}",
+                _mark(judge),
+            )
             for place, judge in enumerate(agents)
         ]
     return [
         Row("head", "", _head),
         Row("rule", "", _rule, live=True),
-        *([] if short else [Row("price", "USD/Mt", _price)]),
+        *([] if short else [Row("price", "USD/Mt  ms/t" if board.seconds else "USD/Mt", _price)]),
         Row("state", "state", _state),
         Row("tokens", "tokens", _tokens, live=True),
         Row("entropy", "entropy", _entropy, live=True),
+        *([Row("thoughts", "thoughts", _thoughts)] if thoughts and not short else []),
         *marks,
         *([] if short else [Row("cost", "cost", _cost), Row("value", "value", _value)]),
         Row("score", "score", _score),
@@ -82,18 +91,18 @@ def shown(name: str, width: int) -> str:
 
 
 def _head(view: View, agent: str, width: int) -> Cell:
-    name = shown(agent, max(width - 10, 4))
     leads = view.board.leader is not None and view.board.leader[0] == agent
-    name = ("*" if leads else " ") + name
+    style, said = "leader" if leads else "head", ("", "")
     if view.board.winner is not None and view.board.winner[0] == agent:
         by_user = view.board.override is not None
-        return ((name, "leader"), (" your choice" if by_user else " wins", "leader"))
-    spans: list[Span] = [(name, "leader" if leads else "head")]
-    if view.chosen == agent:
-        spans.append((" your choice", "warn"))
+        style, said = "leader", (" your choice" if by_user else " wins", "leader")
+    elif view.chosen == agent:
+        said = (" your choice", "warn")
     elif leads:
-        spans.append((" leads", "leader"))
-    return tuple(spans)
+        said = (" leads", "leader")
+    name = shown(agent, max(width - 2 - len(said[0]), 4))
+    head = (("*" if leads else " ") + name, style)
+    return (head, said) if said[0] else (head,)
 
 
 def _rule(view: View, agent: str, width: int) -> Cell:
@@ -101,7 +110,8 @@ def _rule(view: View, agent: str, width: int) -> Cell:
 
 
 def _price(view: View, agent: str, width: int) -> Cell:
-    return ((f" {view.board.prices[agent]:.2f}", ""),)
+    usd, seconds = rate(view.board.prices[agent]), view.board.seconds.get(agent)
+    return ((f" {usd}" if seconds is None else f" {usd:<6} {1000 * seconds:.3g}", ""),)
 
 
 _STATE_STYLES = {"out": "bad", "excluded": "bad", "refined": "good", "bidding": "busy", "refining": "busy"}
@@ -149,6 +159,16 @@ def _entropy(view: View, agent: str, width: int) -> Cell:
     return (*numbers, (" " + sparkline(grouped(entropies, room), _top(view)), "spark"))
 
 
+def _thoughts(view: View, agent: str, width: int) -> Cell:
+    """How many tokens were thought before the plan, and the mean of their entropies."""
+    usage = view.board.bids[view.key(agent)].usage if view.key(agent) in view.board.bids else None
+    if usage is None or not usage.thoughts:
+        return ()
+    if not usage.thought_nats:  # a server tells how much was thought, and no more
+        return ((f" {usage.thoughts}", ""),)
+    return ((f" {usage.thoughts}", ""), (f" at {usage.thought_entropy:.2f}", "muted"))
+
+
 def _top(view: View) -> float:
     """The common height of all entropy lines: full nats, so that it changes seldom."""
     means = [
@@ -163,10 +183,10 @@ def _top(view: View) -> float:
 def _mark(judge: str) -> Callable[[View, str, int], Cell]:
     def cell(view: View, agent: str, width: int) -> Cell:
         def mark(refined: bool) -> str:
+            value = view.board.mark(judge, (agent, refined))
             found = view.board.marks.get((judge, agent, refined))
             if found is None:
-                return ""
-            value = f"{found.value:.1f}"
+                return value
             # A mean that stands in for a judge that failed is no opinion of its own.
             value = f"~{value}" if found.source == "mean" else value
             return f"({value})" if judge == agent else value
@@ -226,11 +246,11 @@ def _two(view: View, agent: str, width: int, told: Callable[[bool], str]) -> Cel
         return ((_slot(first), ""),) if first else ()
     stands = view.key(agent)[1] or (agent, True) not in view.board.scores
     old, new = ("muted", "") if stands else ("", "muted")
-    if not first or cell_len(_slot(second)) + 9 > width:
+    if not first or cell_len(_slot(second)) + 10 > width:
         return ((_slot(second if stands else first), ""),)
     return ((f"{_slot(first):<7}", old), ("> ", "muted"), (_slot(second), new))
 
 
 def _slot(text: str) -> str:
     """Room for a sign or a bracket before the number, so that the points of a column stand in line."""
-    return text if text[:1] in "+-(~" else f" {text}"
+    return text if text[:1] in "+-(~" and text != "-" else f" {text}"

@@ -132,7 +132,7 @@ class Columns(dict[str, Column]):
 
 def state(board: Board, column: Column) -> str:
     """An agent's state in a word or two."""
-    agent, judges = column.agent, len(board.agents)
+    agent, judges = column.agent, board.jury
     if column.excluded:
         return "excluded"
     if column.out or (agent in board.out and column.writing is None):

@@ -36,7 +36,7 @@ class IssueText(TextArea, inherit_bindings=False):
     HELP: ClassVar = """\
 # The task
 
-Say in plain words what is to be done; the four agents read exactly what stands here. A heading
+Say in plain words what is to be done; the agents read exactly what stands here. A heading
 (`# Round half up`) becomes the task's title. Files that are named here are shown to the agents.
 
 **F10** sells the task, and so does **Ctrl+Enter** in terminals that tell it from Enter. **Tab** goes on to

@@ -71,6 +71,8 @@ the cost (dotted); all bars are on one scale.
         self.folded: bool | None = None
         """Whether the user folded the marks; None leaves it to the width."""
         self.short = False
+        self.room = 0
+        """Lines that the screen has for it; 0 where that is not known."""
         self._lines: list[Line] = []
         self._names: list[str] = []
         self._visible: list[str] = []
@@ -85,7 +87,9 @@ the cost (dotted); all bars are on one scale.
         """Whether the marks are shown by judge."""
         if self.folded is not None:
             return not self.folded
-        return self.size.width >= WIDE and not self.short
+        if self.size.width < WIDE or self.short:
+            return False
+        return not self.room or len(rows(self.view.board, unfolded=True)) <= self.room
 
     @property
     def narrow(self) -> bool:
@@ -129,7 +133,7 @@ the cost (dotted); all bars are on one scale.
         drawn: list[Line] = []
         self._names = []
         self._each, self._visible = each, visible
-        for row in rows(agents, view.unfolded, self.short):
+        for row in rows(view.board, view.unfolded, self.short):
             label = row.label
             if row.name == "head" and len(visible) < len(agents):
                 label = f"{first + 1}-{first + len(visible)} of {len(agents)}"

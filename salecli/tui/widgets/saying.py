@@ -84,5 +84,5 @@ def waited(view: View, left: int | None) -> str:
         name = shown(agent, 12)
         if left is not None:
             return f"{name} goes to work in {left} s: any key holds it, enter lets it go now."
-        return f"Your turn. enter: let {name} work  1-4: another  w: weights"
+        return f"Your turn. enter: let {name} work  1-{min(len(board.agents), 8)}: another  w: weights"
     return f"Paused {_BORDERS.get(board.paused_at, '')}. enter or space: go on   s: to the next border"
