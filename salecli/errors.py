@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from salecli.core.values import Usage
+    from salecli.core.calls import Usage
 
 
 class SaleError(Exception):

@@ -16,8 +16,9 @@ from pydantic import BeforeValidator, Field
 
 from salecli import resources, toml
 from salecli.checked import Section, check
+from salecli.core.calls import Limits
 from salecli.core.limits import Phase
-from salecli.core.values import Limits, Weights
+from salecli.core.values import Weights
 from salecli.errors import ConfigError
 from salecli.toml import Key, nearest
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from salecli.core.values import Turn
+from salecli.core.calls import Turn
 
 START, END, THINK, UNTHINK = "<|im_start|>", "<|im_end|>", "<think>", "</think>"
 _WITHIN_MARK = re.compile(r"(?<=<\|)(?=im_start\|>|im_end\|>)")

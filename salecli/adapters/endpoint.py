@@ -20,7 +20,7 @@ from salecli.adapters.endpoint_line import Line
 from salecli.adapters.endpoint_probe import Remote, Server, probe
 from salecli.adapters.endpoint_run import Run, evaluated
 from salecli.adapters.llama_call import Call
-from salecli.core.values import Choice, Limits, Loaded, Token, Turn, Usage
+from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.errors import ContextFull, ModelError
 
 PROBING = 60.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from salecli.adapters.endpoint_probe import Server
-from salecli.core.values import Limits, Turn
+from salecli.core.calls import Limits, Turn
 
 
 def completion(server: Server, ids: Sequence[int], limits: Limits, most: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salecli.adapters.endpoint_answers import choice
-from salecli.core.values import StreamEnd, Usage
+from salecli.core.calls import StreamEnd, Usage
 
 
 @dataclass

@@ -18,7 +18,7 @@ from salecli.adapters.llama_call import Call
 from salecli.adapters.llama_child import Child
 from salecli.adapters.residency import Residency
 from salecli.adapters.wire import Message
-from salecli.core.values import Choice, Limits, Loaded, Token, Turn, Usage
+from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.errors import ContextFull, ModelError, ModelTimeout
 
 CONTEXT = 8192

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from salecli.adapters.wire import Message
-from salecli.core.values import Usage
+from salecli.core.calls import Usage
 from salecli.errors import ModelError
 
 _USAGE = ("prompt", "evaluated", "generated", "seconds", "end", "thoughts", "thought_nats")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from salecli.adapters.chat import AnyChat, chat_of, option
 from salecli.adapters.wire import Broken, Message, Reader, Writer
-from salecli.core.values import Turn
+from salecli.core.calls import Turn
 
 if TYPE_CHECKING:
     from salecli.adapters.llama_native import Flag, Sequence0

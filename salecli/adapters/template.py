@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from salecli.core.values import Turn
+from salecli.core.calls import Turn
 
 LONGEST, SECONDS = 64 << 10, 2.0
 """Characters of a template, and of what it renders; seconds of computing that one rendering may take."""

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from salecli.core.values import Limits, Turn
+from salecli.core.calls import Limits, Turn
 from salecli.errors import ModelError
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salecli.bench import bare
+from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.core.ports import Model
-from salecli.core.values import Choice, Limits, Loaded, Token, Turn, Usage
 
 if TYPE_CHECKING:
     from salecli.adapters.llama_native import Sequence0

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from salecli.core.values import Limits
+from salecli.core.calls import Limits
 
 if TYPE_CHECKING:
     from salecli.adapters.llama_native import Sequence0

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salecli.bench import bare
-from salecli.core.values import Limits, Token, Turn, Usage
+from salecli.core.calls import Limits, Token, Turn, Usage
 
 if TYPE_CHECKING:
     from salecli.adapters.llama import LlamaModel

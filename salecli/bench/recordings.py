@@ -8,20 +8,8 @@ from pathlib import Path
 
 from salecli.adapters.journal import JOURNAL, new_run
 from salecli.core import events
-from salecli.core.values import (
-    Bid,
-    Case,
-    Change,
-    Mark,
-    Patch,
-    Score,
-    Step,
-    Task,
-    Tests,
-    Usage,
-    Verdict,
-    Weights,
-)
+from salecli.core.calls import Usage
+from salecli.core.values import Bid, Case, Change, Mark, Patch, Score, Step, Task, Tests, Verdict, Weights
 
 AGENTS = ("alpha", "bravo", "carol", "delta")
 TOKENS = 30

@@ -7,10 +7,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from salecli.core import events
+from salecli.core.calls import Limits, Token, Turn, Usage
 from salecli.core.limits import Phase
 from salecli.core.ports import Model
 from salecli.core.prompts import Templates, listing
-from salecli.core.values import Bid, Limits, Pair, Task, Token, Turn, Usage, Weights
+from salecli.core.values import Bid, Pair, Task, Weights
 from salecli.errors import ContextFull, ModelError
 
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from salecli.core.calls import Loaded, Usage
 from salecli.core.decisions import Border
 from salecli.core.limits import WorkLimits
 from salecli.core.values import (
     Bid,
-    Loaded,
     Mark,
     Override,
     Pair,
@@ -24,7 +24,6 @@ from salecli.core.values import (
     Step,
     Task,
     Tests,
-    Usage,
     Verdict,
     Weights,
     WorkEnd,

@@ -10,13 +10,14 @@ from salecli.core import events, verdict
 from salecli.core.agent import Pool, seed_for
 from salecli.core.auction import hold
 from salecli.core.before import check_before
+from salecli.core.calls import Usage
 from salecli.core.decisions import Decisions
 from salecli.core.limits import WorkLimits
 from salecli.core.observe import hinted
 from salecli.core.ports import Memory, Workspace
 from salecli.core.requests import refuse
 from salecli.core.round import Round
-from salecli.core.values import Auction, Bid, Step, Task, Tests, Usage, Verdict, Work
+from salecli.core.values import Auction, Bid, Step, Task, Tests, Verdict, Work
 from salecli.core.work import work
 from salecli.errors import ModelError, PatchRefused, SaleError, SandboxError, UsageError
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from salecli.core import events
 from salecli.core.agent import Agent
-from salecli.core.values import Bid, Choice, Mark, Task, Turn, Usage
+from salecli.core.calls import Choice, Turn, Usage
+from salecli.core.values import Bid, Mark, Task
 from salecli.errors import ContextFull, ModelError
 
 DIGITS = ("0", "1", "2", "3", "4", "5")

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Protocol
 
-from salecli.core.values import (
-    Auction,
-    Choice,
-    Completed,
-    Limits,
-    Loaded,
-    Pair,
-    Patch,
-    Task,
-    Tests,
-    Token,
-    Turn,
-    Usage,
-)
+from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
+from salecli.core.values import Auction, Completed, Pair, Patch, Task, Tests
 
 
 class Model(Protocol):

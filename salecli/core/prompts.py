@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import jinja2
 
-from salecli.core.values import Role, Turn
+from salecli.core.calls import Role, Turn
 from salecli.errors import ConfigError
 
 ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}

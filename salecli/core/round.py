@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
+from salecli.core.calls import Usage
 from salecli.core.judge import Failures, fill, mark
 from salecli.core.jury import draw
 from salecli.core.merge import merge
 from salecli.core.scoring import final_bids, plain_cost, plain_entropy, ranked, score
-from salecli.core.values import Bid, Mark, Override, Score, Task, Usage, Weights
+from salecli.core.values import Bid, Mark, Override, Score, Task, Weights
 from salecli.errors import ModelError
 
 

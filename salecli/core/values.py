@@ -6,21 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-Role = Literal["system", "user", "assistant"]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One turn of a chat.
-
-    `ids`, where given, are the tokens that a model generated for this turn: they are evaluated as they
-    are, never re-tokenised, so that the model's prefix cache always hits.
-    A last turn of role "assistant" is left open: the model continues it.
-    """
-
-    role: Role
-    text: str
-    ids: tuple[int, ...] = ()
+from salecli.core.calls import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,86 +28,6 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """One generated token. `text` is empty while a multi-byte character is incomplete."""
-
-    id: int
-    text: str
-    entropy: float
-    """Shannon entropy of the next-token distribution it was drawn from, in nats."""
-    logprob: float
-    """Natural log-probability of this token in that distribution (temperature 1, no truncation)."""
-    spread: float = 0.0  # the true entropy lies within `entropy` +- this, where not all is known
-
-
-StreamEnd = Literal["stop", "length", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What one call to a model consumed."""
-
-    prompt: int = 0  # tokens of the whole prompt
-    evaluated: int = 0
-    """Prompt tokens that were really evaluated, the prefix cache's hits left out."""
-    generated: int = 0
-    seconds: float = 0.0  # time that the model itself worked
-    end: StreamEnd = "stop"
-    thoughts: int = 0  # the part of `generated` that was thought before the answer
-    thought_nats: float = 0.0  # sum of the entropies of those tokens
-
-    @property
-    def thought_entropy(self) -> float:
-        return self.thought_nats / self.thoughts if self.thoughts else 0.0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt + other.prompt,
-            self.evaluated + other.evaluated,
-            self.generated + other.generated,
-            self.seconds + other.seconds,
-            other.end,
-            self.thoughts + other.thoughts,
-            self.thought_nats + other.thought_nats,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How a model may generate. Sampling defaults are Qwen's for the non-thinking mode."""
-
-    max_tokens: int = 512
-    temperature: float = 0.7
-    top_p: float = 0.8
-    top_k: int = 20
-    seed: int = 0
-    think: int = 0
-    """Tokens of thinking allowed before the answer; 0 switches thinking off."""
-    deadline: float | None = None  # seconds for the whole call
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A next-token distribution over a few options."""
-
-    probabilities: tuple[float, ...]  # in the order of the options, normalised over them
-    mass: float
-    """Share of the full distribution that the options hold together."""
-    usage: Usage = Usage()
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A model that became resident."""
-
-    file: str
-    bytes: int
-    context: int
-    vocabulary: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Bid:
     """An agent's plan, with what it took to write it."""
 
@@ -132,7 +38,8 @@ class Bid:
     """Mean token entropy in nats, over `vocabulary` tokens."""
     vocabulary: int
     entropy_kind: Literal["exact", "interval"] = "exact"
-    spread: float = 0.0  # nats; the true mean lies within `entropy` +- this
+    spread: float = 0.0
+    """Nats; the true mean lies within `entropy` +- this."""
     refined: bool = False
     pairs: tuple[int, ...] = ()
     """Memory ids of the auctions whose plans were read before this bid was rewritten."""
@@ -202,7 +109,8 @@ class Case:
 
     name: str
     outcome: Literal["passed", "failed", "error", "skipped"]
-    message: str = ""  # first line of the failure, empty for a passed test
+    message: str = ""
+    """First line of the failure, empty for a passed test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +121,8 @@ class Tests:
 
     exit_code: int
     cases: tuple[Case, ...] = ()
-    output: str = ""  # head and tail of what was printed
+    output: str = ""
+    """Head and tail of what was printed."""
     ran: bool = True
     """False where the suite never started: that is a broken setup, not a failed task."""
     timed_out: bool = False
@@ -241,9 +150,11 @@ class Completed:
     """A finished command in a sandbox."""
 
     exit_code: int
-    output: str  # standard output and error together, head and tail where it was long
+    output: str
+    """Standard output and error together, head and tail where it was long."""
     timed_out: bool = False
-    cut: int = 0  # bytes left out of `output`
+    cut: int = 0
+    """Bytes left out of `output`."""
     out_of_memory: bool = False
 
 
@@ -256,7 +167,8 @@ class Step:
 
     number: int
     action: ActionKind
-    target: str  # the path, or the command; empty for `done` and for a reply without a valid action
+    target: str
+    """The path, or the command; empty for `done` and for a reply without a valid action."""
     reply: str
     observation: str
     tests: Tests | None = None
@@ -394,7 +306,8 @@ class Auction:
     tokens: int = 0
     """Generated and evaluated tokens of the whole run."""
     usd: float = 0.0
-    usd_largest: float = 0.0  # had the dearest agent written one plan and done the work alone
+    usd_largest: float = 0.0
+    """Had the dearest agent written one plan and done the work alone."""
 
     @property
     def solved(self) -> bool:

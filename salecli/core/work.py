@@ -15,24 +15,13 @@ from dataclasses import dataclass, field, replace
 from salecli.core import actions, events
 from salecli.core.agent import Agent, seed_for
 from salecli.core.border import border
+from salecli.core.calls import Token, Turn, Usage
 from salecli.core.decisions import Decisions
 from salecli.core.limits import WorkLimits
 from salecli.core.observe import below, failure_note, hinted, seen_command, seen_tests
 from salecli.core.ports import Sandbox
 from salecli.core.requests import refuse
-from salecli.core.values import (
-    ActionKind,
-    Bid,
-    Completed,
-    Step,
-    Task,
-    Tests,
-    Token,
-    Turn,
-    Usage,
-    Work,
-    WorkEnd,
-)
+from salecli.core.values import ActionKind, Bid, Completed, Step, Task, Tests, Work, WorkEnd
 from salecli.errors import ContextFull, ModelError, ModelTimeout, PatchRefused, SandboxError
 
 

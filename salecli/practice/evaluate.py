@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from salecli.core import actions
+from salecli.core.calls import Limits, Turn
 from salecli.core.observe import seen_tests
 from salecli.core.ports import Model
-from salecli.core.values import Limits, Pair, Task, Turn
+from salecli.core.values import Pair, Task
 from salecli.errors import ContextFull
 from salecli.practice import faults
 from salecli.practice.curriculum import LEVELS, Pipeline, Practice, practice, sample

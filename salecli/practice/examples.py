@@ -12,8 +12,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from salecli.core.calls import Turn
 from salecli.core.observe import seen_tests
-from salecli.core.values import Pair, Tests, Turn
+from salecli.core.values import Pair, Tests
 from salecli.practice import faults
 from salecli.practice.curriculum import (
     FUNCTIONS,

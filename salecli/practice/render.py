@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from salecli import resources
+from salecli.core.calls import Turn
 from salecli.core.prompts import Templates, listing
-from salecli.core.values import Pair, Plan, Task, Turn
+from salecli.core.values import Pair, Plan, Task
 from salecli.practice.curriculum import TEST_COMMAND, Practice
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from salecli.core.calls import Usage
 from salecli.core.values import (
     Auction,
     Bid,
@@ -19,7 +20,6 @@ from salecli.core.values import (
     Step,
     Task,
     Tests,
-    Usage,
     Verdict,
     Weights,
     Work,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from salecli.adapters.llama import LlamaModel
-from salecli.core.values import Limits, Token, Turn, Usage
+from salecli.core.calls import Limits, Token, Turn, Usage
 from tests.models import Shape, Vocabulary, chain, chain_model, random_model
 
 LONG = "-" * 40

@@ -11,8 +11,8 @@ import pytest
 
 from salecli.adapters import gguf_header
 from salecli.adapters.llama import LlamaModel, _quota, threads_for
+from salecli.core.calls import Limits, Turn
 from salecli.core.ports import Model
-from salecli.core.values import Limits, Turn
 from salecli.errors import ContextFull, ModelError
 from tests.adapters.llama_fixtures import LONG, OPEN, drain
 from tests.models import Shape, Vocabulary, chain_model, random_model

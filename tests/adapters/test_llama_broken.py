@@ -16,8 +16,8 @@ import pytest
 from salecli import resources
 from salecli.adapters import gguf_header
 from salecli.adapters.llama import LlamaModel
+from salecli.core.calls import Limits, Turn
 from salecli.core.text import clean
-from salecli.core.values import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.gguf_parts import ARRAY, FLOAT, INT32, TEXT, UINT32, UINT64, Parts, parts, text
 from tests.adapters.llama_fixtures import OPEN

@@ -15,9 +15,10 @@ from salecli.adapters import llama_child
 from salecli.adapters.llama import LlamaModel
 from salecli.adapters.residency import Residency
 from salecli.core.agent import Agent, Profile
+from salecli.core.calls import Limits, Turn
 from salecli.core.judge import mark
 from salecli.core.merge import merge
-from salecli.core.values import Bid, Limits, Turn
+from salecli.core.values import Bid
 from salecli.errors import ContextFull, ModelError, ModelTimeout
 from tests.adapters.llama_fixtures import OPEN, drain
 from tests.core.world import TASK, TEMPLATES, play

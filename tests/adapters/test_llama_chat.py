@@ -10,7 +10,7 @@ import pytest
 
 from salecli.adapters.chatml import Chat
 from salecli.adapters.llama import LlamaModel
-from salecli.core.values import Limits, Turn
+from salecli.core.calls import Limits, Turn
 from salecli.errors import ContextFull
 from tests.adapters.llama_fixtures import OPEN, drain
 from tests.models import Vocabulary, chain, chain_model, random_model

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from salecli.adapters.llama import LlamaModel
-from salecli.core.values import Limits, Turn
+from salecli.core.calls import Limits, Turn
 from salecli.errors import ModelError, ModelTimeout
 from tests.adapters.llama_fixtures import OPEN, drain
 from tests.adapters.test_llama_process import ASK, ended, pid_of, works

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from salecli.adapters.llama import LlamaModel
-from salecli.core.values import Limits, Turn
+from salecli.core.calls import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.llama_fixtures import OPEN
 from tests.models import Vocabulary, random_model

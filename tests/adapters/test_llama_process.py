@@ -16,8 +16,8 @@ import pytest
 
 from salecli.adapters.llama import LlamaModel
 from salecli.core.agent import Agent, Profile
+from salecli.core.calls import Limits, Turn
 from salecli.core.events import AgentOut
-from salecli.core.values import Limits, Turn
 from salecli.errors import ModelError, ModelTimeout
 from tests.adapters.llama_fixtures import OPEN, drain
 from tests.core.world import TASK, TEMPLATES, play

@@ -12,7 +12,7 @@ from salecli.adapters.chat import chat_of
 from salecli.adapters.llama import LlamaModel
 from salecli.adapters.template import Marks, Refused, TemplateChat, read
 from salecli.bench import bare
-from salecli.core.values import Limits, Turn
+from salecli.core.calls import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.llama_fixtures import OPEN, drain
 from tests.models import USER_DEFINED, Vocabulary, chain, chain_model, random_model

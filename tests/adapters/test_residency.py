@@ -10,7 +10,7 @@ import pytest
 
 from salecli.adapters.llama import LlamaModel
 from salecli.adapters.residency import Residency, free_memory
-from salecli.core.values import Limits, Turn
+from salecli.core.calls import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.llama_fixtures import OPEN, drain
 

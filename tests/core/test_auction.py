@@ -12,9 +12,10 @@ import pytest
 from salecli.core import events
 from salecli.core.agent import Pool
 from salecli.core.auction import hold
+from salecli.core.calls import Limits, Token, Turn, Usage
 from salecli.core.decisions import Decisions
 from salecli.core.round import Round
-from salecli.core.values import Limits, Override, Pair, Plan, Token, Turn, Usage
+from salecli.core.values import Override, Pair, Plan
 from salecli.errors import ModelError
 from tests.core.world import TASK, ListMemory, ScriptedModel, digit, only, play, pool
 

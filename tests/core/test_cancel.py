@@ -8,9 +8,10 @@ import pytest
 
 from salecli.core import events
 from salecli.core.auction import hold
+from salecli.core.calls import Limits, Usage
 from salecli.core.decisions import Decisions
 from salecli.core.round import Round
-from salecli.core.values import Limits, Pair, Plan, Usage
+from salecli.core.values import Pair, Plan
 from tests.core.world import TASK, ListMemory, ScriptedModel, digit, only, play, pool
 
 PAIR = Pair(7, "an older task", 0.9, Plan("s", "lost it"), Plan("l", "won it"))

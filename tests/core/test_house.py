@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 
 from salecli.core import events
+from salecli.core.calls import Limits, Token, Turn, Usage
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
 from salecli.core.limits import WorkLimits
-from salecli.core.values import Auction, Limits, Tests, Token, Turn, Usage
+from salecli.core.values import Auction, Tests
 from salecli.errors import ModelError, SandboxError
 from tests.core.world import (
     BAD,

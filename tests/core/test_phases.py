@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
+from salecli.core.calls import Limits, Token, Turn, Usage
 from salecli.core.house import House
 from salecli.core.limits import Phase, WorkLimits
-from salecli.core.values import Limits, Token, Turn, Usage
 from tests.core.test_auction import PAIR
 from tests.core.world import BAD, GOOD, TASK, ListMemory, ScriptedModel, TreeWorkspace, digit, play, pool
 

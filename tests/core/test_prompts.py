@@ -9,8 +9,9 @@ import pytest
 
 from salecli import resources
 from salecli.core import actions
+from salecli.core.calls import Turn
 from salecli.core.prompts import NAMES, Templates, listing
-from salecli.core.values import Pair, Plan, Task, Turn
+from salecli.core.values import Pair, Plan, Task
 from salecli.errors import ConfigError
 
 TASK = Task(

@@ -9,24 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from salecli.core.agent import Agent, Pool, Profile
+from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.core.prompts import Templates
-from salecli.core.values import (
-    Auction,
-    Case,
-    Change,
-    Choice,
-    Completed,
-    Limits,
-    Loaded,
-    Pair,
-    Patch,
-    Task,
-    Tests,
-    Token,
-    Turn,
-    Usage,
-    Weights,
-)
+from salecli.core.values import Auction, Case, Change, Completed, Pair, Patch, Task, Tests, Weights
 from salecli.errors import ModelError, ModelTimeout, SandboxError
 
 TEMPLATES = Templates(

@@ -15,9 +15,10 @@ from salecli.adapters.endpoint import EndpointModel
 from salecli.core import events
 from salecli.core.agent import Agent, Pool, Profile
 from salecli.core.auction import hold
+from salecli.core.calls import Limits, Turn
 from salecli.core.decisions import Decisions
 from salecli.core.round import Round
-from salecli.core.values import Limits, Turn, Weights
+from salecli.core.values import Weights
 from salecli.errors import ModelError, ModelTimeout
 from tests.core.world import TASK, TEMPLATES
 from tests.endpoints.conftest import Reach, Serve

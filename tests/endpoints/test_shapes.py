@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from salecli.adapters.endpoint import EndpointModel
 from salecli.adapters.endpoint_answers import entropy, shares
-from salecli.core.values import Limits, Token, Turn, Usage
+from salecli.core.calls import Limits, Token, Turn, Usage
 from salecli.errors import ContextFull
 from tests.endpoints.conftest import Reach, Serve
 from tests.endpoints.scripts import distribution, llama, number, ollama, vllm

@@ -10,8 +10,8 @@ import pytest
 from salecli import resources
 from salecli.adapters.chatml import Chat
 from salecli.core import actions
+from salecli.core.calls import Turn
 from salecli.core.prompts import Templates
-from salecli.core.values import Turn
 from salecli.practice.curriculum import practice
 from salecli.practice.examples import Examples, Tree, missing
 from salecli.practice.invented import invent

@@ -13,9 +13,9 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from salecli.adapters.journal import Run
+from salecli.core.calls import Limits, Token, Turn, Usage
 from salecli.core.decisions import Decisions
 from salecli.core.house import House
-from salecli.core.values import Limits, Token, Turn, Usage
 from salecli.tui.live import LiveRun
 from salecli.tui.screens.dialogs import Ask
 from salecli.tui.widgets.plantext import PlanText

@@ -11,8 +11,8 @@ import pytest
 
 from salecli.core import events
 from salecli.core.board import Board
+from salecli.core.calls import Loaded
 from salecli.core.limits import WorkLimits
-from salecli.core.values import Loaded
 from salecli.tui.bridge import Bridge
 from salecli.tui.control import Fed
 from salecli.tui.live import LiveRun

@@ -13,7 +13,8 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from salecli.core import events
-from salecli.core.values import Tests, Usage
+from salecli.core.calls import Usage
+from salecli.core.values import Tests
 from salecli.tui.bridge import Bridge
 from salecli.tui.control import Control
 from salecli.tui.live import LiveRun

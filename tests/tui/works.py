@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from salecli.core import events
+from salecli.core.calls import Usage
 from salecli.core.observe import seen_tests
-from salecli.core.values import Case, Change, Patch, Step, Tests, Usage, Verdict, Weights
+from salecli.core.values import Case, Change, Patch, Step, Tests, Verdict, Weights
 from tests.core.world import TASK
 
 PRICES = {"xs": 0.05, "s": 0.09, "m": 0.16, "l": 0.36}

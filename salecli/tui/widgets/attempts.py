@@ -9,10 +9,11 @@ from typing import Literal
 from rich.cells import cell_len
 
 from salecli.core import events
+from salecli.core.calls import Usage
 from salecli.core.limits import WorkLimits
 from salecli.core.observe import hinted
 from salecli.core.text import clean
-from salecli.core.values import Step, Tests, Usage, Verdict
+from salecli.core.values import Step, Tests, Verdict
 from salecli.core.words import counted, plural
 from salecli.tui.control import Fed, Streamed
 from salecli.tui.widgets.columns import sized
