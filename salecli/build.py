@@ -17,9 +17,8 @@ from salecli.adapters.engine import connect
 from salecli.adapters.git import Repository, Snapshot
 from salecli.adapters.image import pinned
 from salecli.adapters.journal import Run, recorded
-from salecli.adapters.llama import LlamaModel
 from salecli.adapters.prune import prune
-from salecli.adapters.residency import Residency, free_memory
+from salecli.adapters.residency import Residency
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.adapters.testing import detect_test_command
 from salecli.config import Settings
@@ -33,6 +32,7 @@ from salecli.core.tasks import make_task
 from salecli.core.values import Patch, Task, Verdict
 from salecli.core.verdict import reached
 from salecli.errors import ModelError, PatchRefused, RepositoryError
+from salecli.fitted import local, residency_of
 from salecli.pool import PoolSpec, load_pool
 
 if TYPE_CHECKING:
@@ -199,9 +199,9 @@ class Shared:
         """The pool, the memory and the engine's client, opened where nobody asked for them before."""
         with self._opening:
             if self._residency is None:
-                budget = settings.models.budget_bytes(free_memory())
-                self._residency = self._stack.enter_context(Residency(budget))
-            wanted = (spec.file, settings.thrift, settings.models, settings.memory.k)
+                self._residency = self._stack.enter_context(residency_of(settings))
+            # The hash tells a model file that was replaced from the one before it.
+            wanted = (spec.file, spec.hash(), settings.thrift, settings.models, settings.memory.k)
             pool = self._pools.get(wanted)
             if pool is None:
                 pool = self._pools[wanted] = stocked(settings, spec, self._residency)
@@ -243,7 +243,7 @@ def market(settings: Settings, spec: PoolSpec) -> Iterator[Pool]:
     Raises:
         ModelError: a model file is missing or is no whole text model.
     """
-    with Residency(settings.models.budget_bytes(free_memory())) as residency:
+    with residency_of(settings) as residency:
         yield stocked(settings, spec, residency)
 
 
@@ -258,16 +258,8 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency) -> Pool:
     profile = Profile(templates, shown.files, shown.named, shown.observation, shown.output, shown.pairs)
     agents = []
     for one in spec.agents:
-        model = LlamaModel(
-            one.path,
-            name=one.name,
-            context=one.context,
-            threads=settings.models.threads or None,
-            gpu_layers=None if settings.models.gpu_layers < 0 else settings.models.gpu_layers,
-            residency=residency,
-        )
         try:
-            model.context  # noqa: B018 - reads the header, and checks the context against it
+            model = local(settings, one, residency)
         except ModelError as error:
             raise ModelError(f"agent {one.name} of pool {spec.name}: {error.message}", error.hint) from error
         agents.append(

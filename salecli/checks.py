@@ -150,7 +150,7 @@ def _settings(root: Path | None, overrides: Mapping[str, object] | None) -> tupl
 
 def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     """The pool, each of its models that is not fine, and with `load` whether llama.cpp really runs one."""
-    from salecli.adapters.residency import free_memory
+    from salecli.adapters.machine import free_memory
     from salecli.pool import load_pool
 
     try:
@@ -295,7 +295,7 @@ def look(agent: AgentSpec) -> dict[str, Any]:
     }
     if not agent.path.exists():
         return row | {"state": "missing", "hint": _fetch(agent.path)}
-    model = LlamaModel(agent.path, name=agent.name, context=agent.context)
+    model = LlamaModel(agent.path, name=agent.name, context=agent.context, kv=agent.kv or "f16")
     try:
         return row | {"bytes": model.header.bytes, "memory": model.bytes}
     except ModelError as error:

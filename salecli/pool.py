@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from salecli import resources, toml
+from salecli.adapters.footprint import Kv
 from salecli.checked import Section, check
 from salecli.core.values import Limits, Weights
 from salecli.errors import ConfigError
@@ -81,6 +82,10 @@ class AgentTable(Section):
     """USD per million tokens."""
     context: Annotated[int, Field(ge=256)] = 8_192
     """Tokens."""
+    kv: Kv | None = None
+    """Type of the KV cache's numbers; None takes f16, and q8_0 where that does not fit."""
+    gpu_layers: Annotated[int, Field(ge=0)] | None = None
+    """Layers on a GPU; None puts as many there as fit."""
     sampling: Sampling | None = None
     """None takes the pool's."""
 

@@ -32,7 +32,7 @@ class Measured:
     load: float
     """Seconds."""
     peak: int
-    """Most bytes that its process held."""
+    """Most bytes that its process held; 0 where the system did not say."""
     estimate: int
     """Bytes that it was estimated at."""
     context: int
@@ -108,8 +108,8 @@ def _measured(row: object) -> Measured | None:
     """A row of the file as a value; None where it is no such row."""
     if not isinstance(row, dict) or row.keys() != {one.name for one in fields(Measured)}:
         return None
-    numbers = [value for name, value in row.items() if name != "file"]
-    if not isinstance(row["file"], str) or not all(_sane(value) for value in numbers):
+    numbers = [value for name, value in row.items() if name not in ("file", "peak")]
+    if not isinstance(row["file"], str) or not all(map(_sane, [*numbers, row["peak"] or 1])):
         return None
     return Measured(**row)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from salecli.cli import models_bench, models_plan
 from salecli.cli.options import Pool
 
 app = typer.Typer(no_args_is_help=True, epilog="\b\nExample:\n  sale models list\n")
@@ -23,7 +24,7 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="One JSON line per model on stdout.")] = False,
 ) -> None:
     """List a pool's agents: model file, size, memory when loaded, price, context."""
-    from salecli.adapters.residency import free_memory
+    from salecli.adapters.machine import free_memory
     from salecli.checks import look
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
@@ -63,3 +64,9 @@ def list_(
     for row in rows:
         if row["hint"]:
             output.story(f"{row['agent']}: {row['hint']}")
+
+
+app.command("plan", epilog="\b\nExamples:\n  sale models plan\n  sale models plan --pool mine.toml --json\n")(
+    models_plan.plan
+)
+app.command("bench", epilog="\b\nExample:\n  sale models bench --pool mine.toml\n")(models_bench.bench)

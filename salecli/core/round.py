@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from salecli.core import events
 from salecli.core.agent import Pool
@@ -12,6 +13,8 @@ from salecli.core.merge import merge
 from salecli.core.scoring import final_bids, plain_cost, plain_entropy, ranked, score
 from salecli.core.values import Bid, Mark, Override, Score, Task, Usage, Weights
 from salecli.errors import ModelError
+
+Judge = TypeVar("Judge")
 
 
 @dataclass(slots=True)
@@ -62,8 +65,8 @@ def marking(
     Raises:
         ModelError: there is no mark of any bid.
     """
-    # Judges in reverse pool order: the model that wrote the last bid is still resident.
-    streams = {agent.name: mark(agent, task, bids) for agent in reversed(pool.agents)}
+    judges = in_turn(pool.agents, lambda agent: agent.model.loaded)
+    streams = {agent.name: mark(agent, task, bids) for agent in judges}
     given = yield from merge(streams, pool.at_once, cancels(pool))
     marks = [one for found, _ in given.values() for one in found]
     failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in given.items() if missing}
@@ -74,6 +77,17 @@ def marking(
         )
     record.marks += yield from fill(marks, failures, task)
     yield from scoring(pool, task, bids, record)
+
+
+def in_turn(judges: Sequence[Judge], resident: Callable[[Judge], bool]) -> list[Judge]:
+    """The judges in reverse pool order, those that are resident first.
+
+    The model that wrote the last bid is resident then. Where memory holds one model of N, bids and marks
+    load 2N - 1 times; refined bids of all agents but the leader, and their marks, 2N - 3 times more.
+    """
+    order = list(reversed(judges))
+    order.sort(key=lambda judge: not resident(judge))
+    return order
 
 
 def scoring(
