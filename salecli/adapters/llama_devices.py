@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
-import sys
+import os
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -40,4 +40,4 @@ def _function(function: Any, result: Any, *arguments: Any) -> Any:
 
 if __name__ == "__main__":
     llama.llama_backend_init()
-    sys.stdout.write(json.dumps(gpus()))
+    os.write(1, json.dumps(gpus()).encode())
