@@ -69,12 +69,12 @@ def measure(subject: Subject, rounds: int) -> dict[str, Any]:
                 ours.append(call)
                 if not number:  # the first round warms both sides up
                     ours, theirs = [], []
-            peak = _peak(model.pid)
+            most = peak(model.pid)
     if not subject.at_once:
         with ExitStack() as stack:
             loaded, model = _loaded(stack, subject, threads)
             ours = list(_calls(model, rounds))[1:]
-            peak = _peak(model.pid)
+            most = peak(model.pid)
         with bare.opened(subject.file, subject.context, subject.kv, subject.gpu_layers) as sequence:
             _use(sequence, threads)
             theirs = [_bare(sequence, call) for call in [ours[0], *ours]][1:]
@@ -88,7 +88,7 @@ def measure(subject: Subject, rounds: int) -> dict[str, Any]:
             bare[1] / call.decode for bare, call in zip(theirs, ours, strict=True)
         ),
         "load": loaded.seconds,
-        "peak": peak,
+        "peak": most,
         "estimate": model.footprint.total,
         "context": subject.context,
         "threads": threads[0],
@@ -197,7 +197,7 @@ def _use(sequence: Sequence0, threads: tuple[int, int]) -> None:
     llama.llama_set_n_threads(sequence.context_pointer, *threads)
 
 
-def _peak(pid: int | None) -> int:
+def peak(pid: int | None) -> int:
     """Most bytes that a process held so far; 0 where the system does not say."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

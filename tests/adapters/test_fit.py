@@ -15,7 +15,7 @@ from salecli.adapters.llama import LlamaModel
 from salecli.adapters.machine import Device, default_budget, free_memory
 from salecli.adapters.residency import Residency
 from salecli.bench.shapes import SHAPES, Shape, write
-from salecli.bench.speed import _peak
+from salecli.bench.speed import peak
 from salecli.core.values import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.llama_fixtures import OPEN, drain
@@ -67,8 +67,8 @@ def test_the_estimate_is_an_upper_bound(llama: Make, shaped: Path, context: int,
     tokens, usage = drain(model, [Turn("user", "the list of " * 88), OPEN], Limits(max_tokens=33))
     assert usage.evaluated > 512
     assert tokens
-    peak = _peak(model.pid)
-    assert peak <= model.bytes <= peak * 1.35 + (24 << 20)
+    most = peak(model.pid)
+    assert most <= model.bytes <= most * 1.35 + (24 << 20)
 
 
 def test_a_quantised_cache_takes_half_and_marks_alike(llama: Make, shaped: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_quantised_cache_takes_half_and_marks_alike(llama: Make, shaped: Path)
     assert short.footprint.cache == plain.footprint.cache * 17 // 32
     marks = [model.choose(ASK[:1], [[OPEN]], ["0", "1", "2"])[0] for model in (plain, short)]
     assert marks[0].probabilities == pytest.approx(marks[1].probabilities, abs=0.05)
-    resident = [_peak(model.pid) for model in (plain, short)]
+    resident = [peak(model.pid) for model in (plain, short)]
     assert resident[0] - resident[1] > 0.5 * (plain.footprint.cache - short.footprint.cache)
 
 
@@ -201,7 +201,7 @@ def test_an_evicted_model_has_left_when_the_next_one_starts(llama: Make, shaped:
     with Residency(int(size * 1.5)) as residency:
         first, second = (llama(shaped, context=8192, residency=residency) for _ in range(2))
         first.load()
-        taken, pid = _peak(first.pid), first.pid
+        taken, pid = peak(first.pid), first.pid
         assert taken > size // 2
         assert second.load() is not None
         assert not Path(f"/proc/{pid}").exists()
