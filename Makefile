@@ -7,6 +7,7 @@
 #   make check   ruff, mypy, import contracts
 #   make bench   measure, print a table, write build/bench.json
 #   make bench-shapes  an auction of models of the true Qwen3 shapes that do not fit together (SHAPES="4B 8B 14B 32B")
+#   make bench-speed   models of the 0.6B and 4B shapes beside the bare llama.cpp loop
 #   make clean   remove what was built (make distclean: the virtual environment too)
 
 PYTHON ?= python3
@@ -22,7 +23,7 @@ BIN := $(VENV)/bin
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: all demo test faults guards check bench bench-shapes clean distclean packages engine image ready
+.PHONY: all demo test faults guards check bench bench-shapes bench-speed clean distclean packages engine image ready
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 
@@ -96,6 +97,9 @@ guards: ready
 
 bench: ready
 	@$(BIN)/python -m salecli.bench
+
+bench-speed: packages
+	@$(BIN)/python -m salecli.bench.shape_speed
 
 bench-shapes: packages
 	@$(BIN)/python -m salecli.bench.shape_auction $(SHAPES)

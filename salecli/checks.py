@@ -150,7 +150,7 @@ def _settings(root: Path | None, overrides: Mapping[str, object] | None) -> tupl
 
 def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     """The pool, each of its models that is not fine, and with `load` whether llama.cpp really runs one."""
-    from salecli.adapters.machine import free_memory
+    from salecli.fitted import placed, room
     from salecli.pool import load_pool
 
     try:
@@ -159,15 +159,17 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         yield Finding("pool", error.message, error.hint, fine=False)
         return
     rows = [look(agent) for agent in spec.agents]
-    budget = settings.models.budget_bytes(free_memory())
-    for row in rows:
+    have = room(settings)
+    budget = have.memory
+    for agent, row in zip(spec.agents, rows, strict=True):
         if row["state"] == "missing":
             yield Finding("model", f"{row['agent']}: {row['file']} is missing", row["hint"], fine=False)
         elif row["memory"] is None:
             yield Finding("model", f"{row['agent']}: {row['state']}", row["hint"], fine=False)
-        elif row["memory"] > budget:
-            needs = f"{row['agent']} needs {amount(row['memory'])} of memory, the budget is {amount(budget)}"
-            yield Finding("model", needs, "free some memory, or raise [models] budget", fine=False)
+        elif (fits := placed(settings, agent, have)).advice:
+            size = amount(fits.footprint.memory)
+            needs = f"{agent.name} needs {size} of memory, the budget is {amount(budget)}"
+            yield Finding("model", needs, f"{fits.advice}; or raise [models] budget", fine=False)
     found = [row for row in rows if row["memory"] is not None]
     if len(found) == len(rows):
         size = sum(row["bytes"] for row in rows)

@@ -176,6 +176,7 @@ class PoolSpec(PoolTable):
                     "context": agent.context,
                     "sampling": (agent.sampling or self.sampling).model_dump(mode="json"),
                     "model": model_identity(agent.path),
+                    **({"kv": agent.kv} if agent.kv else {}),
                 }
                 for agent in self.agents
             ],

@@ -248,6 +248,8 @@ class LlamaModel:
             self._holder = me
             try:
                 needs = self.footprint
+                if not self.loaded:  # its process may have died: memory is asked for anew
+                    self._residency.leave(self)
                 with self._residency.use(self, needs.memory, call.left, call.check, needs.vram):
                     loaded = None if self.loaded else self._start(needs, call)
                     child = self._child

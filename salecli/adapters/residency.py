@@ -126,6 +126,7 @@ class Residency:
         with self._changed:
             if (place := self._places.get(id(tenant))) is not None:
                 place.settled = True
+                self._changed.notify_all()
 
     def leave(self, tenant: Tenant) -> None:
         """Give up the place of a tenant that has unloaded itself."""
@@ -153,8 +154,7 @@ class Residency:
         with self._changed:
             while (place := self._places.get(key)) is None:
                 self._check_possible(wanted)
-                if self._make_room(wanted):
-                    self._check_free(wanted)
+                if self._make_room(wanted) and self._is_free(wanted):
                     place = self._places[key] = wanted
                     break
                 busy = [place for place in self._places.values() if place.users]
@@ -207,16 +207,22 @@ class Residency:
         oldest.tenant.unload()
         return True
 
-    def _check_free(self, wanted: _Place) -> None:
-        """Refuse a load for which the memory is gone: the budget was set earlier, and others take theirs."""
+    def _is_free(self, wanted: _Place) -> bool:
+        """Whether the memory is there; False where that shows only when another model has finished loading.
+
+        Raises:
+            ModelError: it is gone. The budget was set earlier, and others take theirs whenever they like.
+        """
         until = time.monotonic() + SETTLING
         while True:
-            promised = sum(place.size for place in self._places.values() if not place.settled)
-            free = self._free() - promised
+            loading = [place.size for place in self._places.values() if not place.settled]
+            free = self._free() - sum(loading)
             if wanted.size <= free:
-                return
+                return True
             if self._evict():
                 until = time.monotonic() + SETTLING
+            elif loading:
+                return False  # it holds a part already, which is counted twice here
             elif time.monotonic() > until:
                 raise ModelError(
                     f"{wanted.tenant.name} needs about {gib(wanted.size)}, and {gib(max(0, free))} of memory "

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,9 @@ from pathlib import Path
 from salecli.adapters.machine import free_memory
 from salecli.bench.__main__ import figure, mark
 from salecli.bench.shapes import SHAPES, shaped
+from salecli.cli.exits import code_of
 from salecli.cli.output import Output
+from salecli.errors import SaleError, UsageError
 
 _PLAN, _CONTEXT = 24, 2_048
 _POOL = """name = "shapes"
@@ -79,19 +81,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the auction over the sizes named, and print what it took."""
     sizes = list(sys.argv[1:] if arguments is None else arguments) or ["4B", "8B", "14B", "32B"]
     output = Output()
-    unknown = [size for size in sizes if size not in SHAPES]
-    if unknown:
-        output.failure(f"there is no shape {unknown[0]!r}", f"name some of {', '.join(SHAPES)}")
-        return 2
+    return told(output, lambda: _report(output, pool_of(sizes, output)))
+
+
+def told(output: Output, run: Callable[[], int]) -> int:
+    """What `run` returns; an expected failure is one message, and its own exit code."""
+    try:
+        return run()
+    except SaleError as error:
+        output.failure(error.message, error.hint)
+        return code_of(error)
+
+
+def pool_of(sizes: Sequence[str], output: Output) -> Path:
+    """The pool file of some sizes; their models are written where they are not there yet.
+
+    Raises:
+        UsageError: there is no such size.
+    """
     folder = Path(os.environ.get("SHAPES_FOLDER") or Path("build") / "shapes").absolute()
     text = _POOL.format(plan=_PLAN)
     for place, size in enumerate(sizes):
-        output.story(f"{size}: {folder}")
+        if size not in SHAPES:
+            raise UsageError(f"there is no shape {size!r}", f"name some of {', '.join(SHAPES)}")
+        output.story(f"{size}: in {folder}")
         file = shaped(size, folder)
         text += _AGENT.format(size=size, file=file, price=0.05 * 2**place, context=_CONTEXT)
     pool = folder / f"{'-'.join(sizes)}.toml"
     pool.write_text(text)
-    return _report(output, pool)
+    return pool
 
 
 def _report(output: Output, file: Path) -> int:
@@ -129,7 +147,7 @@ def _report(output: Output, file: Path) -> int:
         ended = time.monotonic() - began
     after = free_memory()
     count = len(spec.agents)
-    rows: list[tuple[str, object, str, object, bool | None]] = [
+    rows: list[Row] = [
         ("bids", len(record.bids), "", count, len(record.bids) == count),
         ("marks", len(record.marks), "", count**2, len(record.marks) == count**2),
         ("loads", len(loads), "", 2 * count - 1, len(loads) <= 2 * count - 1),
@@ -139,12 +157,23 @@ def _report(output: Output, file: Path) -> int:
         ("bids with their loads", bids_done, "s", None, None),
         ("marks with their loads", ended - bids_done, "s", None, None),
     ]
+    return shown(output, rows)
+
+
+Row = tuple[str, object, str, object, bool | None]
+"""What was measured, its value and unit, the bar, and whether it was met."""
+
+
+def shown(output: Output, rows: Sequence[Row]) -> int:
+    """Print the rows as a table; 0 where every bar was met."""
     output.table(
         ["what", "value", "unit", "bar", "ok"],
-        [[name, figure(value), unit, figure(bar) if bar is not None else "-", mark(ok)]
-         for name, value, unit, bar, ok in rows],
+        [
+            [name, figure(value), unit, figure(bar) if bar is not None else "-", mark(ok)]
+            for name, value, unit, bar, ok in rows
+        ],
         right={"value", "bar"},
-    )  # fmt: skip
+    )
     return 0 if all(ok is not False for *_, ok in rows) else 1
 
 

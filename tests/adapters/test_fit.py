@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,14 +13,15 @@ from salecli.adapters.fit import LEAST, Room, Wish, phases, place
 from salecli.adapters.footprint import footprint
 from salecli.adapters.gguf_header import Header, read
 from salecli.adapters.llama import LlamaModel
-from salecli.adapters.machine import Device, default_budget, free_memory
+from salecli.adapters.llama_refusal import refusal
+from salecli.adapters.machine import default_budget, free_memory
 from salecli.adapters.residency import Residency
 from salecli.bench.shapes import SHAPES, Shape, write
 from salecli.bench.speed import peak
 from salecli.core.values import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.llama_fixtures import OPEN, drain
-from tests.adapters.test_residency import MEMINFO, tree
+from tests.adapters.test_residency import MEMINFO, Lodger, tree
 
 Make = Callable[..., LlamaModel]
 ASK = [Turn("user", "sort " * 30), OPEN]
@@ -176,23 +178,43 @@ def test_idle_models_go_before_a_load_is_refused(
         assert not first.loaded
 
 
+def test_a_load_waits_until_another_one_shows_what_it_takes() -> None:
+    """A model that is loading holds a part of its memory already: that is no reason to refuse the next."""
+    taken = [30]
+    residency = Residency(100, free=lambda: 100 - taken[0])
+    order: list[str] = []
+    first, second = Lodger("first"), Lodger("second")
+
+    def want() -> None:
+        with residency.use(second, 50):
+            order.append("second")
+
+    with residency.use(first, 40):
+        thread = threading.Thread(target=want)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+        taken[0] = 40
+        residency.settle(first)
+        thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_gpu_that_is_full_is_said() -> None:
+    said = refusal({"error": "vram", "wanted": 6 * GIB, "free": GIB}, "14B", Path("m.gguf"), 8192)
+    assert said.message == "14B needs about 6.0 GiB on the GPU, and 1.0 GiB is free there now"
+    assert "gpu_layers" in said.hint
+
+
 def test_a_place_on_a_gpu_counts_apart() -> None:
-    class Lodger:
-        name = "lodger"
-        loaded = True
-
-        def unload(self) -> None:
-            self.loaded = False
-
     residency = Residency(100, vram=50, free=lambda: 1000)
-    first, second = Lodger(), Lodger()
+    first, second = Lodger("first"), Lodger("second")
     with residency.use(first, 10, vram=30):
-        pass
+        first.loaded = True
     with residency.use(second, 10, vram=30):
         assert not first.loaded
-    with pytest.raises(ModelError, match="on the GPU"), residency.use(Lodger(), 10, vram=60):
+    with pytest.raises(ModelError, match="on the GPU"), residency.use(Lodger("large"), 10, vram=60):
         pass
-    assert Device("a", 1, 2).free == 1
 
 
 def test_an_evicted_model_has_left_when_the_next_one_starts(llama: Make, shaped: Path) -> None:
