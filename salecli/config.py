@@ -118,7 +118,7 @@ class ModelSettings(Section):
     threads: Annotated[int, Field(ge=0)] = 0
     """Per model; 0 takes the machine's cores."""
     gpu_layers: Annotated[int, Field(ge=-1)] = -1
-    """Layers on a GPU where llama.cpp was built for one; -1 is all."""
+    """Layers on a GPU where llama.cpp was built for one; -1 puts as many there as fit."""
 
     def budget_bytes(self, free: int) -> int:
         """The budget in bytes where `free` bytes of memory are free."""

@@ -50,7 +50,7 @@ def footprint(
     """What a model takes with a context of so many tokens; an upper bound.
 
     Measured: 2 to 5 % above the resident size for the 0.6B and 1.7B shapes at contexts of 2,048 and 8,192
-    with either KV type, 1 to 24 MiB above for models of 0.2 to 3 MB. What lies on a GPU is reckoned by the
+    with either KV type, up to 26 MiB above for models of 0.2 to 3 MB. What lies on a GPU is reckoned by the
     same figures, block by block, with a driver's part on top.
     """
     cache = int(_BYTES[kv] * header.kv_values * (math.ceil(context / 256) * 256))
