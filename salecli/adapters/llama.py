@@ -131,6 +131,11 @@ class LlamaModel:
         return self.footprint.memory
 
     @property
+    def same(self) -> bool:
+        """Whether the file is the one that was first looked at."""
+        return self._header is None or _stamp(self.file) == self._stamp
+
+    @property
     def threads(self) -> tuple[int, int]:
         """Threads for single tokens, and for a prompt."""
         single = self._threads or threads_for(self.header)
@@ -311,7 +316,7 @@ class LlamaModel:
 
     def _check_same(self) -> None:
         """Refuse a file that is not the one the run began with: its answers would count as the other's."""
-        if _stamp(self.file) != self._stamp:
+        if not self.same:
             gguf_header.read(self.file)  # where it is gone, or broken now, that is what to say
             raise ModelError(
                 f"{self.file} was replaced or changed since this run first looked at it",

@@ -239,6 +239,7 @@ def test_a_file_replaced_while_loaded_is_said_at_the_next_load(
     other = tmp_path / "new.gguf"
     other.write_bytes(llama_thinking.read_bytes())
     other.replace(file)
+    assert not model.same
     assert drain(model, ASK, Limits(max_tokens=2))[1].generated == 2  # what is loaded is loaded
     model.unload()
     with pytest.raises(ModelError, match="was replaced or changed since") as refused:

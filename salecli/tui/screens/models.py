@@ -157,7 +157,9 @@ own models.
             # What is loaded here counts as taken: the budget is of what was free before.
             self._free = free
             self._residency = Residency(self.settings.models.budget_bytes(free))
-        known = {seen.spec: seen for seen in self._seen if seen.model is not None}
+        known = {
+            seen.spec: seen for seen in self._seen if seen.model and (seen.model.loaded or seen.model.same)
+        }
         self._pool = pool
         self._seen = []
         for spec, row in zip(pool.agents, found, strict=True):
