@@ -6,6 +6,8 @@
 #   make guards  take every guard away, one by one, and expect its test to fail
 #   make check   ruff, mypy, import contracts
 #   make bench   measure, print a table, write build/bench.json
+#   make bench-shapes  an auction of models of the true Qwen3 shapes that do not fit together (SHAPES="4B 8B 14B 32B")
+#   make bench-speed   models of the 0.6B and 4B shapes beside the bare llama.cpp loop
 #   make clean   remove what was built (make distclean: the virtual environment too)
 
 PYTHON ?= python3
@@ -14,13 +16,15 @@ DEMO_LEVEL ?= 4
 DEMO_MEMORY ?= 6 7
 DEMO_SEED ?= 8
 PYTEST_ARGS ?=
+SHAPES ?= 4B 8B 14B 32B
 
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: all demo test faults guards check bench clean distclean packages engine image ready llama-server
+.PHONY: all demo test faults guards check bench bench-shapes bench-speed clean distclean packages engine image ready \
+	llama-server
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 
@@ -98,6 +102,12 @@ guards: ready
 
 bench: ready
 	@$(BIN)/python -m salecli.bench
+
+bench-speed: packages
+	@$(BIN)/python -m salecli.bench.shape_speed
+
+bench-shapes: packages
+	@$(BIN)/python -m salecli.bench.shape_auction $(SHAPES)
 
 clean:
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -17,9 +17,8 @@ from salecli.adapters.engine import connect, settle
 from salecli.adapters.git import Repository, Snapshot
 from salecli.adapters.image import pinned
 from salecli.adapters.journal import Run, recorded
-from salecli.adapters.llama import LlamaModel
 from salecli.adapters.prune import prune
-from salecli.adapters.residency import Residency, free_memory
+from salecli.adapters.residency import Residency
 from salecli.adapters.sqlite import SqliteMemory
 from salecli.adapters.testing import detect_test_command
 from salecli.config import Settings
@@ -35,6 +34,7 @@ from salecli.core.values import Patch, Task, Verdict
 from salecli.core.verdict import reached
 from salecli.endpoints import Endpoints
 from salecli.errors import ModelError, PatchRefused, RepositoryError
+from salecli.fitted import check_pulled, local, residency_of
 from salecli.pool import PHASES, AgentSpec, PoolSpec, load_pool
 from salecli.pricing import Price, price_of, unmeasured
 
@@ -203,10 +203,12 @@ class Shared:
         """The pool, the memory and the engine's client, opened where nobody asked for them before."""
         with self._opening:
             if self._residency is None:
-                budget = settings.models.budget_bytes(free_memory())
-                self._residency = self._stack.enter_context(Residency(budget))
+                self._residency = self._stack.enter_context(residency_of(settings))
             served = tuple(sorted(settings.endpoints.items()))
-            wanted = (spec.file, settings.thrift, settings.models, served, settings.memory.k)
+            # The hash tells a model file that was replaced from the one before it.
+            wanted = (
+                spec.file, spec.hash(), settings.thrift, settings.models, served, settings.memory.k,
+            )  # fmt: skip
             pool = self._pools.get(wanted)
             if pool is None:
                 endpoints = self._stack.enter_context(closing(Endpoints(settings)))
@@ -250,10 +252,7 @@ def market(settings: Settings, spec: PoolSpec) -> Iterator[Pool]:
     Raises:
         ModelError: a model file is missing or is no whole text model.
     """
-    with (
-        Residency(settings.models.budget_bytes(free_memory())) as residency,
-        closing(Endpoints(settings)) as endpoints,
-    ):
+    with residency_of(settings) as residency, closing(Endpoints(settings)) as endpoints:
         yield stocked(settings, spec, residency, endpoints)
 
 
@@ -264,7 +263,7 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
         ModelError: a model file is missing or is no whole text model.
         ConfigError: an endpoint is not in the user's configuration, or its key is not there.
     """
-    _pulled(spec)
+    check_pulled(spec)
     templates = Templates(resources.templates(spec.prompt_folder()))
     shown = spec.prompts
     profile = Profile(templates, shown.files, shown.named, shown.observation, shown.output, shown.pairs)
@@ -275,16 +274,8 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
             served = endpoints.model(one)
             agents.append(_agent(spec, one, price, served, profile, remote=True, told=served.told))
             continue
-        model = LlamaModel(
-            one.path,
-            name=one.name,
-            context=one.context,
-            threads=settings.models.threads or None,
-            gpu_layers=None if settings.models.gpu_layers < 0 else settings.models.gpu_layers,
-            residency=residency,
-        )
         try:
-            model.context  # noqa: B018 - reads the header, and checks the context against it
+            model = local(settings, one, residency)
         except ModelError as error:
             raise ModelError(f"agent {one.name} of pool {spec.name}: {error.message}", error.hint) from error
         if price.usd is None:
@@ -301,16 +292,6 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
         pairs=settings.memory.k,
         jury=spec.jury.size if spec.jury is not None and spec.jury.size < len(agents) else 0,
     )
-
-
-def _pulled(spec: PoolSpec) -> None:
-    """Raises ModelError, with all that are missing in one line, where a hub's files are not there yet."""
-    missing = [one for one in spec.agents if one.pull and not one.path.exists()]
-    if missing:
-        raise ModelError(
-            f"pool {spec.name}: the models of {', '.join(one.name for one in missing)} are not here yet",
-            missing[0].pull,
-        )
 
 
 def _agent(

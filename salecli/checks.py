@@ -152,7 +152,7 @@ def _settings(root: Path | None, overrides: Mapping[str, object] | None) -> tupl
 
 def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     """The pool, each of its models that is not fine, and with `load` whether llama.cpp really runs one."""
-    from salecli.adapters.residency import free_memory
+    from salecli.fitted import placed, room
     from salecli.pool import load_pool
 
     try:
@@ -162,18 +162,20 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         return
     served = [agent for agent in spec.agents if agent.remote]
     yield from _endpoints(settings, served, ask=load)
-    rows = [look(agent, settings.models.hour) for agent in spec.agents if not agent.remote]
+    rows = [look(agent, settings.models.hour) for agent in spec.local]
     if any(row["price"] is None for row in rows):
         yield _unpriced(settings.pool, [row["agent"] for row in rows if row["price"] is None])
-    budget = settings.models.budget_bytes(free_memory())
-    for row in rows:
+    have = room(settings)
+    budget = have.memory
+    for agent, row in zip(spec.local, rows, strict=True):
         if row["state"] == "missing":
             yield Finding("model", f"{row['agent']}: {row['file']} is missing", row["hint"], fine=False)
         elif row["memory"] is None:
             yield Finding("model", f"{row['agent']}: {row['state']}", row["hint"], fine=False)
-        elif row["memory"] > budget:
-            needs = f"{row['agent']} needs {amount(row['memory'])} of memory, the budget is {amount(budget)}"
-            yield Finding("model", needs, "free some memory, or raise [models] budget", fine=False)
+        elif (fits := placed(settings, agent, have)).advice:
+            size = amount(fits.footprint.memory)
+            needs = f"{agent.name} needs {size} of memory, the budget is {amount(budget)}"
+            yield Finding("model", needs, f"{fits.advice}; or raise [models] budget", fine=False)
     found = [row for row in rows if row["memory"] is not None]
     if len(found) == len(rows):
         size = sum(row["bytes"] for row in rows)
@@ -343,7 +345,7 @@ def look(agent: AgentSpec, hour: float = HOUR) -> dict[str, Any]:
         return row | {"state": "on a server", "hint": "sale models list"}
     if not agent.path.exists():
         return row | {"state": "missing", "hint": agent.pull or _fetch(agent.path)}
-    model = LlamaModel(agent.path, name=agent.name, context=agent.context)
+    model = LlamaModel(agent.path, name=agent.name, context=agent.context, kv=agent.kv or "f16")
     try:
         return row | {"bytes": model.header.bytes, "memory": model.bytes}
     except ModelError as error:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from salecli import toml
+from salecli.adapters.machine import default_budget
 from salecli.checked import Section, check
 from salecli.core.decisions import Accept
 from salecli.errors import ConfigError, UsageError
@@ -49,6 +50,8 @@ def _is_size(text: str) -> str:
 
 
 def _is_budget(text: str) -> str:
+    if text == "auto":
+        return text
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
     if match is None:
         return _is_size(text)
@@ -122,18 +125,20 @@ class ModelSettings(Section):
 
     folder: OnDisk = Field(default_factory=lambda: data_folder() / "models")
     """Where model files are looked for that do not lie beside their pool file."""
-    budget: Budget = "80%"
-    """Most memory for loaded models: a size, or a share of what is free."""
+    budget: Budget = "auto"
+    """Most memory for models: a size, a share of what is free, or "auto": all but a fifth, 2g at most."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Per model; 0 takes the machine's cores."""
     gpu_layers: Annotated[int, Field(ge=-1)] = -1
-    """Layers on a GPU where llama.cpp was built for one; -1 is all."""
+    """Layers on a GPU where llama.cpp was built for one; -1 puts as many there as fit."""
 
     hour: Annotated[float, Field(gt=0, allow_inf_nan=False)] = HOUR
     """USD that an hour of this machine costs you: agents with price = "time" are priced by it."""
 
     def budget_bytes(self, free: int) -> int:
         """The budget in bytes where `free` bytes of memory are free."""
+        if self.budget == "auto":
+            return default_budget(free)
         if self.budget.endswith("%"):
             return int(free * float(self.budget[:-1]) / 100)
         return size(self.budget)

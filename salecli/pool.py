@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field
 
 from salecli import resources, toml
+from salecli.adapters.footprint import Kv
 from salecli.checked import Section, check
 from salecli.core.calls import Limits
 from salecli.core.limits import Phase
@@ -134,6 +135,10 @@ class AgentTable(Section):
     """USD per million tokens; "time": those of the machine time that they take here, as it was measured."""
     context: Annotated[int, Field(ge=256)] = 8_192
     """Tokens."""
+    kv: Kv | None = None
+    """Type of the KV cache's numbers; None takes f16, and q8_0 where that does not fit."""
+    gpu_layers: Annotated[int, Field(ge=0)] | None = None
+    """Layers on a GPU; None puts as many there as fit."""
     sampling: Sampling | None = None
     """None takes the pool's."""
 
@@ -179,6 +184,11 @@ class PoolSpec(PoolTable):
     def names(self) -> tuple[str, ...]:
         """The agents' names, in pool order."""
         return tuple(agent.name for agent in self.agents)
+
+    @property
+    def local(self) -> tuple[AgentSpec, ...]:
+        """The agents whose models run on this machine, in pool order."""
+        return tuple(agent for agent in self.agents if not agent.remote)
 
     def agent(self, name: str) -> AgentSpec:
         """The agent called `name`.
@@ -229,6 +239,7 @@ class PoolSpec(PoolTable):
                     "model": f"{agent.endpoint}:{agent.model}"
                     if agent.remote
                     else model_identity(agent.path),
+                    **({"kv": agent.kv} if agent.kv else {}),
                 }
                 for agent in self.agents
             ],

@@ -71,20 +71,10 @@ class Header:
     vocabulary: int
     bytes: int
     """Size of the file, all its parts together."""
-
-    def estimate(self, context: int, batch: int = 512) -> int:
-        """Bytes that the model takes when loaded with a context of so many tokens.
-
-        The file, the KV cache in 16 bits, buffers for one batch, and the process itself. Measured: 1 to
-        24 MiB above the resident size, for models of 0.2 MB to 0.6 GB and contexts of 512 to 8,192.
-        """
-        cache = 2 * self.kv_values * (math.ceil(context / 256) * 256)
-        buffers = 4 * (min(batch, context) * self.width * 24 + 4 * self.vocabulary)
-        return self.bytes + cache + buffers + PROCESS
-
-
-PROCESS = 64 << 20
-"""Bytes of a process that holds no model yet: the interpreter, numpy, llama.cpp."""
+    block_bytes: int = 0
+    """Bytes of all blocks' weights, which can go to a GPU one by one."""
+    head: int = 128
+    """Numbers of a head's key or value, the smaller of both."""
 
 
 def read(file: Path) -> Header:
@@ -119,7 +109,8 @@ def _read(file: Path, size: int, _changed: int) -> Header:
         keys, tensors, alignment = _parse(cursor)
     _check_whole(file, size, tensors, math.ceil(cursor.at / alignment) * alignment)
     _check_text(file, keys, len(tensors))
-    return _header(file, size, keys)
+    blocks = sum(length for name, _, length in tensors if name.startswith("blk."))
+    return _header(file, size, blocks, keys)
 
 
 class _Cursor:
@@ -283,7 +274,7 @@ def _check_text(file: Path, keys: dict[str, Any], tensors: int) -> None:
         raise ModelError(f"{file} holds a vocabulary alone, no weights", hint)
 
 
-def _header(file: Path, size: int, keys: dict[str, Any]) -> Header:
+def _header(file: Path, size: int, in_blocks: int, keys: dict[str, Any]) -> Header:
     architecture = keys["general.architecture"]
 
     def figure(name: str, default: int | None = None) -> Any:
@@ -307,6 +298,7 @@ def _header(file: Path, size: int, keys: dict[str, Any]) -> Header:
     tokens = keys["tokenizer.ggml.tokens"]
     if not isinstance(tokens, list | _Counted):
         raise damaged(file)
+    whole = size + _other_parts(file, keys.get("split.count", 0))
     return Header(
         architecture=architecture,
         context=number("context_length"),
@@ -314,7 +306,10 @@ def _header(file: Path, size: int, keys: dict[str, Any]) -> Header:
         width=width,
         kv_values=kv_heads * (head + values),
         vocabulary=tokens.count if isinstance(tokens, _Counted) else len(tokens),
-        bytes=size + _other_parts(file, keys.get("split.count", 0)),
+        bytes=whole,
+        # The other parts' headers are not read: what they hold is blocks, but for the output.
+        block_bytes=in_blocks if whole == size else int(whole * blocks / (blocks + 1)),
+        head=min(head, values),
     )
 
 

@@ -13,13 +13,16 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from salecli.adapters import gguf_header
+from salecli.adapters import gguf_header, machine
+from salecli.adapters.footprint import Footprint, Kv, footprint
 from salecli.adapters.llama_call import Call
 from salecli.adapters.llama_child import Child
+from salecli.adapters.llama_refusal import refusal
+from salecli.adapters.machine import cores
 from salecli.adapters.residency import Residency
 from salecli.adapters.wire import Message
 from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
-from salecli.errors import ContextFull, ModelError, ModelTimeout
+from salecli.errors import ModelError, ModelTimeout
 
 CONTEXT = 8192
 """Tokens of context where nobody asked for more or less, as far as the model was trained for it."""
@@ -41,6 +44,8 @@ class LlamaModel:
         name: str = "",
         context: int | None = None,
         threads: int | None = None,
+        threads_prefill: int | None = None,
+        kv: Kv = "f16",
         gpu_layers: int | None = None,
         residency: Residency | None = None,
     ) -> None:
@@ -50,6 +55,8 @@ class LlamaModel:
             name: what messages call the model; the file's name by default.
             context: tokens; by default 8,192, or what the model was trained for where that is less.
             threads: by default one per physical core that this process may use.
+            threads_prefill: those for a prompt; by default the same.
+            kv: the type of the KV cache's numbers.
             gpu_layers: layers to put on a GPU; by default all where the installed llama.cpp can, else 0.
             residency: the memory budget that it shares with other models; by default one of its own.
         """
@@ -57,9 +64,13 @@ class LlamaModel:
         self.name = name or self.file.name
         self._context = context
         self._threads = threads
+        self._threads_prefill = threads_prefill
+        self._kv: Kv = kv
         self._gpu_layers = gpu_layers
         self._residency = residency or Residency()
         self._child: Child | None = None
+        self._header: gguf_header.Header | None = None
+        self._stamp: _Stamp | None = None
         self._turn = threading.Lock()
         self._holder: int | None = None
         self._calls: list[Call] = []
@@ -84,8 +95,12 @@ class LlamaModel:
 
     @property
     def header(self) -> gguf_header.Header:
-        """What the file says of itself; ModelError where it is no whole text model."""
-        return gguf_header.read(self.file)
+        """What the file said of itself at the first look; ModelError where it is no whole text model."""
+        if self._header is None:
+            stamp = _stamp(self.file)
+            self._header = gguf_header.read(self.file)
+            self._stamp = stamp
+        return self._header
 
     @property
     def context(self) -> int:
@@ -101,9 +116,30 @@ class LlamaModel:
         return self._context
 
     @property
+    def footprint(self) -> Footprint:
+        """Estimate of what the model takes when loaded, by what for."""
+        layers = self._gpu_layers
+        if not machine.gpu_build():
+            layers = 0
+        elif layers is None:
+            layers = self.header.blocks + 1
+        return footprint(self.header, self.context, self._kv, layers)
+
+    @property
     def bytes(self) -> int:
-        """Estimate of what the model takes when loaded."""
-        return self.header.estimate(self.context)
+        """Estimate of the memory that the model takes when loaded, what lies on a GPU not counted."""
+        return self.footprint.memory
+
+    @property
+    def same(self) -> bool:
+        """Whether the file is the one that was first looked at."""
+        return self._header is None or _stamp(self.file) == self._stamp
+
+    @property
+    def threads(self) -> tuple[int, int]:
+        """Threads for single tokens, and for a prompt."""
+        single = self._threads or threads_for(self.header)
+        return single, self._threads_prefill or single
 
     @property
     def loaded(self) -> bool:
@@ -216,9 +252,11 @@ class LlamaModel:
             self._take_turn(call)
             self._holder = me
             try:
-                size = self.bytes
-                with self._residency.use(self, size, call.left, call.check):
-                    loaded = None if self.loaded else self._start(size, call)
+                needs = self.footprint
+                if not self.loaded:  # its process may have died: memory is asked for anew
+                    self._residency.leave(self)
+                with self._residency.use(self, needs.memory, call.left, call.check, needs.vram):
+                    loaded = None if self.loaded else self._start(needs, call)
                     child = self._child
                     if child is None:
                         raise ModelError(f"{self._label} was closed while it was starting")
@@ -237,8 +275,9 @@ class LlamaModel:
                     f"{self._label} was busy until the deadline", "allow more time, or fewer jobs"
                 )
 
-    def _start(self, size: int, call: Call) -> Loaded:
+    def _start(self, needs: Footprint, call: Call) -> Loaded:
         """Start a process and load the file into it; one that takes too long for its size is ended."""
+        self._check_same()
         began, own = time.monotonic(), call.until
         patience = LOADING + self.size / SLOWEST
         try:
@@ -248,9 +287,11 @@ class LlamaModel:
                 {
                     "do": "load",
                     "file": str(self.file),
-                    "memory": size,
+                    "memory": needs.memory,
+                    "vram": needs.vram,
                     "context": self.context,
-                    "threads": self._threads or threads_for(self.header),
+                    "threads": self.threads,
+                    "kv": self._kv,
                     "gpu_layers": self._gpu_layers,
                 }
             )
@@ -269,8 +310,18 @@ class LlamaModel:
             raise
         finally:
             call.until = own
+        self._residency.settle(self)
         seconds = time.monotonic() - began
-        return Loaded(str(self.file), size, self.context, end["vocabulary"], seconds)
+        return Loaded(str(self.file), needs.total, self.context, end["vocabulary"], seconds)
+
+    def _check_same(self) -> None:
+        """Refuse a file that is not the one the run began with: its answers would count as the other's."""
+        if not self.same:
+            gguf_header.read(self.file)  # where it is gone, or broken now, that is what to say
+            raise ModelError(
+                f"{self.file} was replaced or changed since this run first looked at it",
+                "run it again: a new run takes the file as it is now",
+            )
 
     def _replies(
         self, child: Child, job: int, call: Call, keep: bool = True
@@ -295,7 +346,7 @@ class LlamaModel:
                 call.note(message)
                 done = message["kind"] in ("end", "refused")
                 if message["kind"] == "refused":
-                    raise self._refusal(message)
+                    raise refusal(message, self._label, self.file, self.header.context)
                 yield message
         except ModelError as error:
             if not done:
@@ -307,41 +358,6 @@ class LlamaModel:
             if not done:
                 _stop(child, job, keep)
 
-    def _refusal(self, message: Message) -> ModelError:
-        """What the process refused, as an error to raise."""
-        reason = message.get("reason", "")
-        match message["error"]:
-            case "context":
-                by = "the prompt and the thoughts take" if message["thinking"] else "the prompt takes"
-                return ContextFull(
-                    f"{by} {message['tokens']} tokens, the context of {self._label} is {message['context']}",
-                    self._more_context(),
-                )
-            case "option":
-                return ModelError(
-                    f"{message['option']!r} is {message['tokens']} tokens for {self._label}, not one",
-                    "choose options that are single tokens, such as digits",
-                )
-            case "import":
-                return ModelError(
-                    f"llama-cpp-python cannot be loaded: {reason}", "install it: pip install llama-cpp-python"
-                )
-            case "vocabulary":
-                return ModelError(
-                    f"{self._label} cannot take part: {reason}",
-                    "name a GGUF of an instruct model that has its chat template",
-                )
-            case "load":
-                return ModelError(f"{self.file} cannot be loaded: {reason}", gguf_header.AGAIN)
-            case _:
-                return ModelError(f"{self._label}: {reason}", "try again, or use another model file")
-
-    def _more_context(self) -> str:
-        trained = self.header.context
-        if self.context < trained:
-            return f"set its context to more ({trained} is what it was trained for), or shorten the task"
-        return "shorten the task, or use a model that was trained for a larger context"
-
 
 def _stop(child: Child, job: int, keep: bool) -> Message | None:
     """End a job within half a second; its last reply, where there was one."""
@@ -351,6 +367,18 @@ def _stop(child: Child, job: int, keep: bool) -> Message | None:
         return child.cancel(job)
     child.end()
     return None
+
+
+_Stamp = tuple[int, int, int, int]
+
+
+def _stamp(file: Path) -> _Stamp | None:
+    """What changes when a file is replaced or written; None where there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _plain(turns: Sequence[Turn]) -> list[list[object]]:
@@ -367,30 +395,4 @@ def _choice(choice: Message) -> Choice:
 
 def threads_for(header: gguf_header.Header) -> int:
     """Threads that suit a model by default: one per core, and one alone for a tiny one."""
-    return 1 if header.bytes < SMALL else _cores()
-
-
-def _cores() -> int:
-    """Physical cores that this process may use: a second thread on a core slows llama.cpp down."""
-    if not hasattr(os, "sched_getaffinity"):
-        return max(1, (os.cpu_count() or 2) // 2)
-    cores = set()
-    for cpu in os.sched_getaffinity(0):
-        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        try:
-            cores.add(siblings.read_text())
-        except OSError:
-            cores.add(str(cpu))
-    return max(1, min(len(cores), _quota()))
-
-
-def _quota(groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Whole cores that the container's CPU limit leaves, 0xFFFF where there is none."""
-    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            quota, period = " ".join((groups / name).read_text() for name in names).split()
-        except (OSError, ValueError):
-            continue
-        if quota.isdigit() and int(period):
-            return int(quota) // int(period)
-    return 0xFFFF
+    return 1 if header.bytes < SMALL else cores()

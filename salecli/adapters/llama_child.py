@@ -190,7 +190,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
         process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(5)
+        process.wait(30)  # freeing many gigabytes takes seconds
 
 
 def _dispose(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:

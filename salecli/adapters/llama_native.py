@@ -76,7 +76,16 @@ def complaint() -> str:
 class Sequence0:
     """One sequence of tokens in a context: what is held is never evaluated again."""
 
-    def __init__(self, file: str, context: int, threads: int, gpu_layers: int | None, flag: Flag) -> None:
+    def __init__(
+        self,
+        file: str,
+        context: int,
+        threads: tuple[int, int],
+        gpu_layers: int | None,
+        flag: Flag,
+        kv: str = "f16",
+    ) -> None:
+        """`threads` are those for single tokens, and those for a prompt."""
         self._flag = flag
         self.model = _load(file, gpu_layers)
         self.vocabulary = Vocabulary(self.model)
@@ -88,8 +97,11 @@ class Sequence0:
         params.n_seq_max = 1
         # Only the last token's logits are ever read: this saves n_vocab * n_batch * 4 bytes.
         params.n_outputs_max = 1
-        params.n_threads = params.n_threads_batch = threads
+        params.n_threads, params.n_threads_batch = threads
         params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
+        if kv == "q8_0":
+            params.type_k = params.type_v = llama.GGML_TYPE_Q8_0
+            params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_ENABLED  # quantised values need it
         params.no_perf = True
         if gpu_layers == 0:
             params.op_offload = params.offload_kqv = False

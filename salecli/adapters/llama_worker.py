@@ -68,6 +68,15 @@ def main() -> None:
             os._exit(0)
 
 
+def _room_on_gpu(wanted: int) -> None:
+    """Refuse a load for which no GPU has room any more: other programs take theirs whenever they like."""
+    from salecli.adapters.llama_devices import gpus
+
+    free = sum(gpu["free"] for gpu in gpus())
+    if wanted > free:
+        raise Refused("vram", wanted=wanted, free=free)
+
+
 def _bound(what: int, most: int) -> None:
     """Hold this process to a limit of the kernel's, where the limit is not lower already."""
     _, hard = resource.getrlimit(what)
@@ -161,16 +170,19 @@ class Worker:
         except (ImportError, OSError, RuntimeError) as error:
             raise Refused("import", reason=str(error)) from error
         native.start()
-        if not native.offloads(request["gpu_layers"]):  # a GPU's driver maps far more than it takes
+        if native.offloads(request["gpu_layers"]):
+            _room_on_gpu(request["vram"])
+        else:  # a GPU's driver maps far more than it takes
             _bound(resource.RLIMIT_DATA, 2 * request["memory"] + MARGIN)
         self._stop.flag = native.Flag()
         try:
             sequence = native.Sequence0(
                 request["file"],
                 request["context"],
-                request["threads"],
+                tuple(request["threads"]),
                 request["gpu_layers"],
                 self._stop.flag,
+                request["kv"],
             )
         except native.NativeError as error:
             raise Refused("load", reason=str(error)) from error

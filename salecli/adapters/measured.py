@@ -6,13 +6,17 @@ not measured.
 
 from __future__ import annotations
 
+import fcntl
 import json
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from salecli import resources
+from salecli.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,27 @@ class Measured:
     load: float
     """Seconds."""
     peak: int
-    """Most bytes that its process held."""
+    """Most bytes that its process held; 0 where the system did not say."""
     estimate: int
     """Bytes that it was estimated at."""
     context: int
     threads: int
     threads_prefill: int
+
+    @property
+    def prefill_rate(self) -> float:
+        """Tokens of a prompt per second."""
+        return 1 / self.prefill
+
+    @property
+    def decode_rate(self) -> float:
+        """Written tokens per second."""
+        return 1 / self.decode
+
+    @property
+    def seconds_per_token(self) -> tuple[float, float]:
+        """(prefill, decode)."""
+        return self.prefill, self.decode
 
 
 def store() -> Path:
@@ -43,20 +62,57 @@ def store() -> Path:
 
 def read(identity: str) -> Measured | None:
     """What was measured of the model file with this identity; None where nothing was, or it is unreadable."""
-    with suppress(TypeError):
-        return Measured(**_held().get(identity, {}))
-    return None
+    return _measured(_held().get(identity))
 
 
 def write(identity: str, measured: Measured) -> None:
-    """Keep what was measured, in place of what was measured before."""
+    """Keep what was measured, in place of what was measured before; other processes may write as well.
+
+    Raises:
+        ConfigError: the data folder cannot be written.
+    """
+    try:
+        with _alone():
+            held = {known: row for known, row in _held().items() if _measured(row) is not None}
+            held[identity] = asdict(measured)
+            growing = store().with_suffix(".part")
+            growing.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+            growing.replace(store())
+    except OSError as error:
+        place = error.filename or store()
+        raise ConfigError(f"{place}: {error.strerror}", "make it writable, or set XDG_DATA_HOME") from error
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other process writes meanwhile."""
     store().parent.mkdir(parents=True, exist_ok=True)
-    store().write_text(json.dumps({**_held(), identity: asdict(measured)}), encoding="utf-8")
+    descriptor = os.open(store().with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _held() -> dict[str, Any]:
-    with suppress(OSError, ValueError):
+    """The rows as they stand; a damaged file holds none: they can be measured again."""
+    with suppress(OSError, ValueError, RecursionError):
         held = json.loads(store().read_text(encoding="utf-8"))
         if isinstance(held, dict):
             return held
     return {}
+
+
+def _measured(row: object) -> Measured | None:
+    """A row of the file as a value; None where it is no such row."""
+    if not isinstance(row, dict) or row.keys() != {one.name for one in fields(Measured)}:
+        return None
+    numbers = [value for name, value in row.items() if name not in ("file", "peak")]
+    if not isinstance(row["file"], str) or not all(map(_sane, [*numbers, row["peak"] or 1])):
+        return None
+    return Measured(**row)
+
+
+def _sane(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1 << 62

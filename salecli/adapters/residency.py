@@ -6,21 +6,20 @@ in use is never closed.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
+from salecli.adapters.machine import default_budget, free_memory
 from salecli.errors import ModelError
 
-SHARE = 0.8
-"""Part of the free memory that models may take by default."""
 PATIENCE = 600.0
 """Seconds to wait for a model that another thread is using."""
+SETTLING = 2.0
+"""Seconds in which the kernel counts the memory of a process that has ended as free."""
 TICK = 0.05
 """Seconds after which a wait looks whether it is still wanted."""
 
@@ -41,24 +40,44 @@ class _Place:
     users: list[int] = field(default_factory=list)
     """The threads that use it now."""
     last: float = 0.0
+    vram: int = 0
+    settled: bool = False
+    """Whether what it takes shows in the free memory."""
 
 
 class Residency:
     """The byte budget of all loaded models, shared by the threads of one process."""
 
-    def __init__(self, budget_bytes: int | None = None, patience: float = PATIENCE) -> None:
-        """`budget_bytes`: by default 80 % of the memory that is free when the first model loads."""
+    def __init__(
+        self,
+        budget_bytes: int | None = None,
+        patience: float = PATIENCE,
+        vram: int | None = None,
+        free: Callable[[], int] = free_memory,
+    ) -> None:
+        """A budget for memory and one for GPUs; None for `vram` leaves that to the processes themselves.
+
+        `budget_bytes` is by default most of what is free when the first model loads. `free` is asked again
+        before each load.
+        """
         self._budget = budget_bytes
+        self._vram = vram
+        self._free = free
         self._patience = patience
         self._places: dict[int, _Place] = {}
         self._changed = threading.Condition()
 
     @property
     def budget(self) -> int:
-        """Bytes that the loaded models may take together."""
+        """Bytes of memory that the loaded models may take together."""
         if self._budget is None:
-            self._budget = int(free_memory() * SHARE)
+            self._budget = default_budget(self._free())
         return self._budget
+
+    @property
+    def vram(self) -> int:
+        """Bytes of GPUs that they may take together."""
+        return self._vram or 0
 
     @property
     def used(self) -> int:
@@ -80,24 +99,33 @@ class Residency:
         size: int,
         timeout: float | None = None,
         check: Callable[[], None] = lambda: None,
+        vram: int = 0,
     ) -> Iterator[None]:
-        """Hold a place of `size` bytes for `tenant`; while the block runs nobody else gets it.
+        """Hold a place of `size` bytes, and `vram` on GPUs, for `tenant`; while the block runs it stays.
 
         Idle models are unloaded until there is room; where all are in use, waits for one, at most
         `timeout` seconds and as long as `check` raises nothing. The place stays taken after the block, until
         room is wanted or `leave` is called.
 
         Raises:
-            ModelError: it can never fit, or no room became free in time.
+            ModelError: it can never fit, no room became free in time, or somebody else has taken the memory.
         """
         user = threading.get_ident()  # the block may end in another thread: generators travel
-        place = self._enter(tenant, size, user, self._patience if timeout is None else timeout, check)
+        until = time.monotonic() + (self._patience if timeout is None else timeout)
+        place = self._enter(_Place(tenant, size, vram=vram), user, until, check)
         try:
             yield
         finally:
             with self._changed:
                 place.users.remove(user)
                 place.last = time.monotonic()
+                self._changed.notify_all()
+
+    def settle(self, tenant: Tenant) -> None:
+        """Say that a tenant is loaded: what it takes is no longer free."""
+        with self._changed:
+            if (place := self._places.get(id(tenant))) is not None:
+                place.settled = True
                 self._changed.notify_all()
 
     def leave(self, tenant: Tenant) -> None:
@@ -121,19 +149,13 @@ class Residency:
     def __exit__(self, *_: object) -> None:
         self.close_all()
 
-    def _enter(
-        self, tenant: Tenant, size: int, user: int, patience: float, check: Callable[[], None]
-    ) -> _Place:
-        until = time.monotonic() + patience
+    def _enter(self, wanted: _Place, user: int, until: float, check: Callable[[], None]) -> _Place:
+        key = id(wanted.tenant)
         with self._changed:
-            while (place := self._places.get(id(tenant))) is None:
-                if size > self.budget:
-                    raise ModelError(
-                        f"{tenant.name} needs about {_gib(size)}, and models may take {_gib(self.budget)}",
-                        "free memory, choose a smaller model or a smaller context, or raise the budget",
-                    )
-                if self._make_room(size):
-                    place = self._places[id(tenant)] = _Place(tenant, size)
+            while (place := self._places.get(key)) is None:
+                self._check_possible(wanted)
+                if self._make_room(wanted) and self._is_free(wanted):
+                    place = self._places[key] = wanted
                     break
                 busy = [place for place in self._places.values() if place.users]
                 left = until - time.monotonic()
@@ -141,7 +163,8 @@ class Residency:
                 if left <= 0 or all(user in place.users for place in busy):
                     names = ", ".join(place.tenant.name for place in busy)
                     raise ModelError(
-                        f"no room for {tenant.name} ({_gib(size)} of {_gib(self.budget)}): {names} in use",
+                        f"no room for {wanted.tenant.name} ({gib(wanted.size)} of {gib(self.budget)}): "
+                        f"{names} in use",
                         "run fewer models at once, or raise the memory budget",
                     )
                 self._changed.wait(min(left, TICK))
@@ -149,83 +172,67 @@ class Residency:
             place.users.append(user)
             return place
 
-    def _make_room(self, size: int) -> bool:
-        """Unload idle models, the least recently used first, until `size` bytes are free."""
-        places = self._places.values()
-        if sum(place.size for place in places if place.users) + size > self.budget:
+    def _check_possible(self, wanted: _Place) -> None:
+        for size, most, where in (
+            (wanted.size, self.budget, ""),
+            (wanted.vram, self._vram, " on the GPU"),
+        ):
+            if most is not None and size > most:
+                raise ModelError(
+                    f"{wanted.tenant.name} needs about {gib(size)}{where}, and models may take {gib(most)}",
+                    "`sale models plan` shows what would fit: a smaller quantisation, a shorter context, "
+                    "more free memory or a higher budget",
+                )
+
+    def _make_room(self, wanted: _Place) -> bool:
+        """Unload idle models, the least recently used first, until there is room within the budgets."""
+        if not self._within(wanted, [place for place in self._places.values() if place.users]):
             return False
-        while sum(place.size for place in places) + size > self.budget:
-            oldest = min((place for place in places if not place.users), key=lambda place: place.last)
-            del self._places[id(oldest.tenant)]
-            oldest.tenant.unload()
+        while not self._within(wanted, list(self._places.values())):
+            self._evict()
         return True
 
+    def _within(self, wanted: _Place, others: list[_Place]) -> bool:
+        if sum(place.size for place in others) + wanted.size > self.budget:
+            return False
+        return self._vram is None or sum(place.vram for place in others) + wanted.vram <= self._vram
 
-def free_memory(root: Path = Path("/")) -> int:
-    """Bytes that this process could still take: of the machine's, and of every control group around it."""
-    found = [*_machine(root), *_groups(root)]
-    if found:
-        return max(0, min(found))
-    # Not Linux: half of what is built in is a careful guess.
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    def _evict(self) -> bool:
+        """Unload the least recently used idle model; its process has ended when this returns."""
+        idle = [place for place in self._places.values() if not place.users]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda place: place.last)
+        del self._places[id(oldest.tenant)]
+        oldest.tenant.unload()
+        return True
 
+    def _is_free(self, wanted: _Place) -> bool:
+        """Whether the memory is there; False where that shows only when another model has finished loading.
 
-def _machine(root: Path) -> Iterator[int]:
-    for line in _lines(root / "proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            yield int(line.split()[1]) * 1024
-
-
-def _groups(root: Path) -> Iterator[int]:
-    """What is left below the limit of each memory control group that holds this process (version 1 or 2)."""
-    for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            top, limit, usage, cached = (
-                root / "sys/fs/cgroup",
-                "memory.max",
-                "memory.current",
-                "inactive_file",
-            )
-        elif "memory" in controllers.split(","):
-            top, limit, usage = (
-                root / "sys/fs/cgroup/memory",
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-            )
-            cached = "total_inactive_file"
-        else:
-            continue
-        # Inside a container the path may be the host's; the container's own group is then at the top.
-        group = top / path.lstrip("/")
-        for folder in (group, *group.parents):
-            most, now = _number(folder / limit), _number(folder / usage)
-            if most is not None and now is not None:
-                yield most - now + _statistic(folder / "memory.stat", cached)
-            if folder == top:
-                break
+        Raises:
+            ModelError: it is gone. The budget was set earlier, and others take theirs whenever they like.
+        """
+        until = time.monotonic() + SETTLING
+        while True:
+            loading = [place.size for place in self._places.values() if not place.settled]
+            free = self._free() - sum(loading)
+            if wanted.size <= free:
+                return True
+            if self._evict():
+                until = time.monotonic() + SETTLING
+            elif loading:
+                return False  # it holds a part already, which is counted twice here
+            elif time.monotonic() > until:
+                raise ModelError(
+                    f"{wanted.tenant.name} needs about {gib(wanted.size)}, and {gib(max(0, free))} of memory "
+                    f"is free now, though models may take {gib(self.budget)}: something else has taken it",
+                    "close other programs, or lower [models] budget; `sale models plan` shows what would fit",
+                )
+            else:
+                time.sleep(TICK)
 
 
-def _number(file: Path) -> int | None:
-    """The number in a file; None where there is none, or the word `max`."""
-    text = "".join(_lines(file)).strip()
-    return int(text) if text.isdigit() else None
-
-
-def _statistic(file: Path, name: str) -> int:
-    for line in _lines(file):
-        key, _, value = line.partition(" ")
-        if key == name:
-            return int(value)
-    return 0
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text().splitlines()
-    except OSError:
-        return []
-
-
-def _gib(size: int) -> str:
+def gib(size: int) -> str:
+    """Bytes for people."""
     return f"{size / 2**30:.1f} GiB" if size >= 100 << 20 else f"{size / 2**20:.1f} MiB"

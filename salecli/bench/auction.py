@@ -183,21 +183,24 @@ class Recorded:
         return choices
 
 
-def measure(rounds: int) -> list[Row]:
-    """Real auctions of the practice pool, each followed by its bare repetition; in this process.
+def measure(rounds: int, pool_name: str = "practice") -> list[Row]:
+    """Real auctions of a pool on practice tasks, each followed by its bare repetition; in this process.
 
     The figures do not depend on what the models have learned: whatever they say is repeated.
     """
     from salecli.build import market
     from salecli.config import Settings
+    from salecli.fitted import seen
     from salecli.pool import load_pool
 
-    spec = load_pool("practice")
+    spec = load_pool(pool_name)
     with ExitStack() as stack:
         pool = stack.enter_context(market(Settings(), spec))
         models = {}
         for one in spec.agents:
-            floor = Floor(stack.enter_context(bare.opened(one.path, one.context)))
+            known = seen(one)
+            threads = (known.threads, known.threads_prefill) if known else None
+            floor = Floor(stack.enter_context(bare.opened(one.path, one.context, threads=threads)))
             models[one.name] = Recorded(pool.agent(one.name).model, floor)
         pool = replace(pool, agents=tuple(replace(one, model=models[one.name]) for one in pool.agents))
         _auction(pool, SEED)  # loads the models, and warms both sides up
@@ -231,4 +234,4 @@ def _auction(pool: Pool, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measure(int(sys.argv[1]))))
+    sys.stdout.write(json.dumps(measure(int(sys.argv[1]), *sys.argv[2:])))

@@ -36,14 +36,21 @@ def apart(module: str, *arguments: object) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def opened(file: Path, context: int = 2048) -> Iterator[Sequence0]:
+def opened(
+    file: Path,
+    context: int = 2048,
+    kv: str = "f16",
+    gpu_layers: int | None = None,
+    threads: tuple[int, int] | None = None,
+) -> Iterator[Sequence0]:
     """The model in this process, with the threads and the context that its own process would have."""
     from salecli.adapters import llama_native as native
     from salecli.adapters.gguf_header import read
     from salecli.adapters.llama import threads_for
 
     native.start()
-    sequence = native.Sequence0(str(file), context, threads_for(read(file)), None, native.Flag())
+    threads = threads or (threads_for(read(file)),) * 2
+    sequence = native.Sequence0(str(file), context, threads, gpu_layers, native.Flag(), kv)
     try:
         yield sequence
     finally:

@@ -102,7 +102,7 @@ def verify(pool: Named = None, json: Json = False) -> None:
     errors = carried_out(output, transfers, work, stop, quiet=True)
     if errors:
         raise failed(errors)
-    for agent in spec.agents:
+    for agent in spec.local:
         state = states.get(agent.path, "not from a hub")
         if json:
             output.record({"pool": spec.name, "agent": agent.name, "file": str(agent.path), "state": state})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from salecli.cli import modelfiles
+from salecli.cli import modelfiles, models_bench, models_plan
 from salecli.cli.modelfiles import Json
 from salecli.cli.options import Pool
 
@@ -18,7 +18,7 @@ app = typer.Typer(
 
 @app.callback()
 def models() -> None:
-    """List the models of a pool, pull them from a model hub, verify and remove them."""
+    """The models of a pool: list, pull from a model hub, verify, remove; fit into memory, measure."""
 
 
 @app.command("list", epilog="\b\nExamples:\n  sale models list\n  sale models list --pool mine.toml --json\n")
@@ -27,8 +27,8 @@ def list_(
     json: Json = False,
 ) -> None:
     """List a pool's agents: model file, size, memory when loaded, price, context, verified or not."""
+    from salecli.adapters.machine import free_memory
     from salecli.adapters.modellock import ModelLock
-    from salecli.adapters.residency import free_memory
     from salecli.checks import looked
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
@@ -82,3 +82,7 @@ app.command(epilog="\b\nExamples:\n  sale models pull laptop\n  sale models pull
 )
 app.command(epilog="\b\nExample:\n  sale models verify laptop\n")(modelfiles.verify)
 app.command(epilog="\b\nExample:\n  sale models rm paper\n")(modelfiles.rm)
+app.command("plan", epilog="\b\nExamples:\n  sale models plan\n  sale models plan --pool mine.toml --json\n")(
+    models_plan.plan
+)
+app.command("bench", epilog="\b\nExample:\n  sale models bench --pool mine.toml\n")(models_bench.bench)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
@@ -14,6 +15,8 @@ from salecli.core.merge import merge
 from salecli.core.scoring import final_bids, plain_cost, plain_entropy, ranked, score
 from salecli.core.values import Bid, Mark, Override, Score, Task, Weights
 from salecli.errors import ModelError
+
+Judge = TypeVar("Judge")
 
 
 @dataclass(slots=True)
@@ -66,12 +69,12 @@ def marking(
     Raises:
         ModelError: there is no mark of any bid.
     """
-    # Judges in reverse pool order: the model that wrote the last bid is still resident.
-    order = list(reversed(pool.agents))
+    judges = [agent.name for agent in reversed(pool.agents)]
     # By the task too: with one seed for many tasks, nobody marks the same agents in all of them.
     seed = seed_for(record.seed, "jury", task.text, *(f"{bid.agent} {bid.refined}" for bid in bids))
-    drawn = draw([agent.name for agent in order], bids, pool.jury, seed, record.marks)
-    streams = {judge.name: mark(judge, task, own) for judge, own in zip(order, drawn, strict=True) if own}
+    own = dict(zip(judges, draw(judges, bids, pool.jury, seed, record.marks), strict=True))
+    order = in_turn(pool.agents, lambda agent: agent.model.loaded)
+    streams = {judge.name: mark(judge, task, own[judge.name]) for judge in order if own[judge.name]}
     given = yield from merge(streams, pool.at_once, cancels(pool), pool.remote)
     marks = [one for found, _ in given.values() for one in found]
     failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in given.items() if missing}
@@ -82,6 +85,17 @@ def marking(
         )
     record.marks += yield from fill(marks, failures, task)
     yield from scoring(pool, task, bids, record)
+
+
+def in_turn(judges: Sequence[Judge], resident: Callable[[Judge], bool]) -> list[Judge]:
+    """The judges in reverse pool order, those that are resident first.
+
+    The model that wrote the last bid is resident then. Where memory holds one model of N, bids and marks
+    load 2N - 1 times; refined bids of all agents but the leader, and their marks, 2N - 3 times more.
+    """
+    order = list(reversed(judges))
+    order.sort(key=lambda judge: not resident(judge))
+    return order
 
 
 def scoring(

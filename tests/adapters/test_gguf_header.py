@@ -10,6 +10,7 @@ import gguf
 import pytest
 
 from salecli.adapters import gguf_header
+from salecli.adapters.footprint import footprint
 from salecli.errors import ModelError
 from tests.models import Shape, Vocabulary, random_model
 
@@ -36,7 +37,7 @@ def test_the_cache_of_the_estimate_is_what_qwen_models_take() -> None:
     """112 KiB per token at 28 blocks, 256 KiB at 64."""
     for blocks, per_token in ((28, 112 << 10), (36, 144 << 10), (64, 256 << 10)):
         header = gguf_header.Header("qwen3", 32768, blocks, 4096, blocks * 8 * (128 + 128), 151_936, 1 << 30)
-        assert header.estimate(8192) - header.estimate(4096) == 4096 * per_token
+        assert footprint(header, 8192).cache - footprint(header, 4096).cache == 4096 * per_token
 
 
 def test_sizes_of_the_parts_add_up(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from salecli.adapters import gguf_header
-from salecli.adapters.llama import LlamaModel, _quota, threads_for
+from salecli.adapters.llama import LlamaModel, threads_for
+from salecli.adapters.machine import quota
 from salecli.core.calls import Limits, Turn
 from salecli.core.ports import Model
 from salecli.errors import ContextFull, ModelError
@@ -253,10 +254,10 @@ def test_damaged_weights_are_named(llama: Make, tmp_path: Path) -> None:
 
 def test_threads_suit_the_model_and_the_machine(llama_random: Path, tmp_path: Path) -> None:
     assert threads_for(gguf_header.read(llama_random)) == 1
-    assert _quota(tmp_path) > 1000
+    assert quota(tmp_path) > 1000
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text("-1\n")
     (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
-    assert _quota(tmp_path) > 1000
+    assert quota(tmp_path) > 1000
     (tmp_path / "cpu.max").write_text("250000 100000\n")
-    assert _quota(tmp_path) == 2
+    assert quota(tmp_path) == 2

@@ -241,7 +241,7 @@ def script(tmp_path: Path, body: str, *arguments: object, cwd: Path | None = Non
             """
             import sys
             from salecli.adapters.llama import LlamaModel
-            from salecli.core.values import Limits, Turn
+            from salecli.core.calls import Limits, Turn
             ASK = [Turn("user", "sort the list"), Turn("assistant", "")]
             model = LlamaModel(sys.argv[1])
             """

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from salecli.adapters.llama import LlamaModel
-from salecli.adapters.residency import Residency, free_memory
+from salecli.adapters.machine import free_memory
+from salecli.adapters.residency import Residency
 from salecli.core.calls import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.llama_fixtures import OPEN, drain

@@ -159,7 +159,9 @@ own models.
             # What is loaded here counts as taken: the budget is of what was free before.
             self._free = free
             self._residency = Residency(self.settings.models.budget_bytes(free))
-        known = {seen.spec: seen for seen in self._seen if seen.model is not None}
+        known = {
+            seen.spec: seen for seen in self._seen if seen.model and (seen.model.loaded or seen.model.same)
+        }
         self._pool = pool
         self._seen = []
         for spec, row in zip(pool.agents, found, strict=True):
@@ -171,17 +173,10 @@ own models.
         self._fill()
 
     def _model(self, spec: AgentSpec) -> LlamaModel:
-        from salecli.adapters.llama import LlamaModel
+        from salecli.fitted import local
 
-        chosen = self.settings.models
-        return LlamaModel(
-            spec.path,
-            name=spec.name,
-            context=spec.context,
-            threads=chosen.threads or None,
-            gpu_layers=None if chosen.gpu_layers < 0 else chosen.gpu_layers,
-            residency=self._residency,
-        )
+        assert self._residency is not None
+        return local(self.settings, spec, self._residency)
 
     # --- showing ----------------------------------------------------------------------------------------
 
@@ -323,7 +318,7 @@ own models.
 
 
 def _look(settings: Settings) -> tuple[PoolSpec, list[dict[str, Any]], int]:
-    from salecli.adapters.residency import free_memory
+    from salecli.adapters.machine import free_memory
     from salecli.pool import load_pool
 
     pool = load_pool(settings.pool, settings.models.folder)
