@@ -35,8 +35,9 @@ from salecli.core.verdict import reached
 from salecli.endpoints import Endpoints
 from salecli.errors import ModelError, PatchRefused, RepositoryError
 from salecli.fitted import check_pulled, local, residency_of
-from salecli.pool import PHASES, AgentSpec, PoolSpec, load_pool
+from salecli.pool import AgentSpec, PoolSpec, load_pool
 from salecli.pricing import Price, price_of, unmeasured
+from salecli.sampling import PHASES
 
 if TYPE_CHECKING:
     from docker import DockerClient

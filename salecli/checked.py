@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from salecli.errors import ConfigError
@@ -19,6 +20,17 @@ class Section(BaseModel):
     """A table of a configuration file: nothing unknown, nothing converted, nothing changed afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def formed(pattern: str, wanted: str) -> AfterValidator:
+    """Of text that has to match `pattern` as a whole; else the complaint says what is wanted."""
+
+    def same(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {wanted}, not {_value(text)}")
+        return text
+
+    return AfterValidator(same)
 
 
 SectionT = TypeVar("SectionT", bound=Section)

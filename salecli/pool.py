@@ -10,61 +10,25 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from salecli import resources, toml
 from salecli.adapters.footprint import Kv
-from salecli.checked import Section, check
+from salecli.checked import Section, check, formed
 from salecli.core.calls import Limits
 from salecli.core.limits import Phase
 from salecli.core.values import Weights
 from salecli.errors import ConfigError
+from salecli.sampling import Sampling, Share
 from salecli.toml import Key, nearest
 
 _SAMPLED = 1 << 20
 """Bytes at the head of a model file that identify it, together with its size."""
 
-PHASES: tuple[Phase, ...] = get_args(Phase)
+_HUB = r"|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Think(Section):
-    """Most tokens of thinking in each phase; 0 switches it off. For a mark nobody thinks."""
-
-    bid: Annotated[int, Field(ge=0)] = 0
-    refine: Annotated[int, Field(ge=0)] = 0
-    work: Annotated[int, Field(ge=0)] = 0
-
-
-class Sampling(Section):
-    """How an agent's model is sampled; Qwen's values, in phases with thinking those for its thinking mode."""
-
-    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.7
-    top_p: Share = 0.8
-    top_k: Annotated[int, Field(ge=0)] = 20
-    think: Annotated[int, Field(ge=0)] | Think = 0
-    """Most tokens of thinking before an answer, of every phase or of each; 0 switches thinking off."""
-
-    def of(self, phase: Phase) -> dict[str, Any]:
-        """How a phase is sampled, in the words of `Limits`."""
-        think = self.think if isinstance(self.think, int) else getattr(self.think, phase)
-        said = self.model_fields_set
-        own = {name: getattr(self, name) for name in THINKING if name in said or not think}
-        return {**THINKING, **own, "think": think}
-
-    def identity(self) -> dict[str, Any]:
-        """What of it shapes bids and works."""
-        by_phase: dict[str, Any] = {phase: self.of(phase) for phase in PHASES}
-        if any(phase["think"] for phase in by_phase.values()):
-            return by_phase
-        return {**self.model_dump(mode="json"), "think": 0}
-
-
-THINKING = {"temperature": 0.6, "top_p": 0.95, "top_k": 20}
-"""Qwen's values for the thinking mode, where a pool says nothing of its own."""
 
 
 class Jury(Section):
@@ -119,13 +83,17 @@ def _is_price(value: object) -> object:
 class AgentTable(Section):
     """One [[agents]] table."""
 
-    name: Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[A-Za-z0-9._-]+$")]
+    name: Annotated[
+        str, Field(min_length=1, max_length=24), formed(r"[A-Za-z0-9._-]+", "of letters, digits and . _ -")
+    ]
     model: Annotated[str, Field(min_length=1, max_length=4_096, pattern="^[^\\x00]+$")]
     """Path of a GGUF file: beside the pool file, else in the models folder. With `hub`: its name there; on an
     endpoint: its name there."""
-    hub: Annotated[str, Field(max_length=96, pattern=r"^(|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")] = ""
+    hub: Annotated[str, Field(max_length=96), formed(_HUB, '"OWNER/NAME", as in "Qwen/Qwen3-4B-GGUF"')] = ""
     """The repository on a model hub that `sale models pull` gets the file from: "Qwen/Qwen3-4B-GGUF"."""
-    revision: Annotated[str, Field(max_length=128, pattern=r"^[\w./-]+$")] = "main"
+    revision: Annotated[str, Field(max_length=128), formed(r"[\w./-]+", "a branch, a tag or a commit")] = (
+        "main"
+    )
     """A branch, a tag or a commit of that repository."""
     backend: Literal["llama", "openai"] = "llama"
     """Where the model runs: in a process of ours, or on a server with OpenAI's API."""
@@ -374,6 +342,14 @@ def _wrong_with(agent: AgentTable, names: Sequence[str]) -> tuple[str, str, str]
     if agent.remote != bool(agent.endpoint):
         both = 'a model on a server takes both: backend = "openai", endpoint = "NAME"'
         return ("endpoint" if agent.remote else "backend"), "is missing", both
+    if "/" in agent.endpoint:
+        hint = f"its base_url goes into {resources.user_file()}"
+        return "endpoint", "is the NAME of a table [endpoints.NAME], not an address", hint
+    ours = {"hub", "kv", "gpu_layers"} & agent.model_fields_set if agent.remote else ()
+    for key in sorted(ours):
+        return key, "says nothing of a model on a server", "leave it out"
+    if not agent.hub and "revision" in agent.model_fields_set:
+        return "revision", "is of no repository", 'name it: hub = "OWNER/NAME"'
     if agent.remote and agent.price == "time":
         return "price", "is of a server, whose time is not measured here", "give it in USD per million tokens"
     if agent.hub and (agent.model.startswith(("/", "~")) or ".." in agent.model.split("/")):

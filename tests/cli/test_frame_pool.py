@@ -9,8 +9,9 @@ import pytest
 from salecli.adapters import measured
 from salecli.core.values import Weights
 from salecli.errors import ConfigError
-from salecli.pool import PHASES, known_pools, load_pool, model_identity
+from salecli.pool import known_pools, load_pool, model_identity
 from salecli.pricing import Price, price_of
+from salecli.sampling import PHASES
 
 OWN = """\
 name = "own"
@@ -119,7 +120,7 @@ def test_the_hash_is_of_what_shapes_bids(own: Path) -> None:
         ("price = 0.36\n", "", ["line 16", "agents[1].price", "missing"]),
         ("price = 0.36", "prise = 0.36", ["line 19", "'agents[1].prise'", "'agents.price'"]),
         ('name = "large"', 'name = "small"', ["line 17", "agents[1].name", "'small'", "twice"]),
-        ('name = "large"', 'name = "a b"', ["line 17", "agents[1].name"]),
+        ('name = "large"', 'name = "a b"', ["line 17", "agents[1].name must be of letters", "'a b'"]),
         ("large = 0.5", "lrge = 0.5", ["line 9", "'lrge'", "not in the pool"]),
         ("large = 0.5", "large = 0.9", ["line 7", "weights.judges", "1.4"]),
         ("large = 0.5", "large = 'x'", ["line 9", "weights.judges.large", "number"]),
@@ -130,7 +131,37 @@ def test_the_hash_is_of_what_shapes_bids(own: Path) -> None:
         ("plan_tokens = 64", "jury = { size = 3 }", ["line 2", "jury.size is 3", "2 agents"]),
         ("plan_tokens = 64", "sampling = { think = -1 }", ["line 2", "sampling.think", "at least 0"]),
         ("plan_tokens = 64", "sampling = { think = { mark = 9 } }", ["line 2", "'sampling.think.mark'"]),
-        ("plan_tokens = 64", 'sampling = { think = "x" }', ["line 2", "sampling.think"]),
+        (
+            "plan_tokens = 64",
+            'sampling = { think = "x" }',
+            ["line 2", "sampling.think must be a whole", "bid"],
+        ),
+        (
+            "plan_tokens = 64",
+            "sampling = { think = { bid = -1 } }",
+            ["sampling.think.bid must be at least 0"],
+        ),
+        ("price = 0.36", 'price = 1\nhub = "x"', ["line 20", 'hub must be "OWNER/NAME"', "not 'x'"]),
+        (
+            "price = 0.36",
+            'price = 1\nhub = "a/b"\nrevision = "a b"',
+            ["line 21", "revision must be a branch"],
+        ),
+        ("price = 0.36", 'price = 1\nrevision = "v1"', ["line 20", "agents[1].revision is of no repository"]),
+        ("price = 0.36", 'price = 1\nkv = "q4_0"', ["line 20", "agents[1].kv must be 'f16' or 'q8_0'"]),
+        (
+            "price = 0.36",
+            'price = 1\nbackend = "openai"\nendpoint = "http://a/v1"',
+            ["line 21", "endpoint is"],
+        ),
+        *(
+            (
+                "price = 0.36",
+                f'price = 1\nbackend = "openai"\nendpoint = "e"\n{line}',
+                ["line 22", "on a server"],
+            )
+            for line in ('hub = "a/b"', 'kv = "f16"', "gpu_layers = 1")
+        ),
         ('name = "own"\n', "", ["'name' is missing"]),
         ("cost = 0.4", "path = 3", ["line 5", "'weights.path'"]),
     ],
