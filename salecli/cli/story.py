@@ -122,13 +122,14 @@ class Story:
 
     @_tell.register
     def _(self, event: events.AgentOut) -> None:
+        why = f"{event.reason} ({event.hint})" if event.hint else event.reason
         match event.phase:
             case "excluded":
-                said = f"{event.agent} is out: {event.reason}"
+                said = f"{event.agent} is out: {why}"
             case "again":
-                said = f"{event.agent} could not bid again, what it bid before stands: {event.reason}"
+                said = f"{event.agent} could not bid again, what it bid before stands: {why}"
             case phase:
-                said = f"{event.agent} is out ({phase}): {event.reason}"
+                said = f"{event.agent} is out ({phase}): {why}"
         self._say(f"  {said}", "yellow")
 
     @_tell.register

@@ -112,10 +112,11 @@ class Board:
             self.leader = None
 
     def mark(self, judge: str, key: Key) -> str:
-        """A judge's mark of a bid; "-" where it is not on its jury, nothing while it may still come."""
+        """A judge's mark of a bid; "~" before one that stands in, "-" off its jury, else nothing yet."""
         mark = self.marks.get((judge, *key))
         if mark is not None:
-            return f"{mark.value:.1f}"
+            # A mean that stands in for a judge that failed is no opinion of its own.
+            return f"{'~' if mark.source == 'mean' else ''}{mark.value:.1f}"
         return "-" if key in self.scores and self.jury < len(self.prices) else ""
 
     @property
@@ -153,7 +154,7 @@ class Board:
         given = {
             judge: self.weights.judges.get(judge, 0.0) * mark.value / TOP_MARK
             for judge in self.agents
-            if (mark := self.marks.get((judge, *key))) is not None
+            if (mark := self.marks.get((judge, *key))) is not None and mark.source != "mean"
         }
         half, found = sum(given.values()) / 2, set[str]()
         for judge in sorted(given, key=lambda judge: -given[judge]):

@@ -46,6 +46,11 @@ def test_an_endless_reason_stays_one_line() -> None:
     assert story == "  s is out (bid): first\\nsecond\n"
 
 
+def test_an_agent_that_is_out_comes_with_what_to_do() -> None:
+    story = told(events.AgentOut("t", "s", "bid", "endpoint gpu cannot be reached", "start the server"))
+    assert story == "  s is out (bid): endpoint gpu cannot be reached (start the server)\n"
+
+
 def test_what_the_user_asked_of_the_auction_is_told() -> None:
     """A real round: an agent excluded, one that bids again, other weights, and what could not be done."""
     marks = {

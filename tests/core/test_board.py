@@ -57,3 +57,10 @@ def test_a_pause_of_an_older_recording_says_no_border() -> None:
         made.apply(event)
         stood.append(made.paused_at)
     assert stood == ["", "winner", ""]
+
+
+def test_a_mean_that_stands_in_is_no_judges_opinion() -> None:
+    made = board(0.11, 4, 4, 5)
+    made.apply(events.MarkReplaced("t", Mark("l", "s", False, 4.0, source="mean"), "gone"))
+    assert made.mark("l", ("s", False)) == "~4.0"
+    assert made.reason(("s", False)).startswith("value 0.610 from judge m;")

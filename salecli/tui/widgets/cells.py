@@ -184,12 +184,7 @@ def _mark(judge: str) -> Callable[[View, str, int], Cell]:
     def cell(view: View, agent: str, width: int) -> Cell:
         def mark(refined: bool) -> str:
             value = view.board.mark(judge, (agent, refined))
-            found = view.board.marks.get((judge, agent, refined))
-            if found is None:
-                return value
-            # A mean that stands in for a judge that failed is no opinion of its own.
-            value = f"~{value}" if found.source == "mean" else value
-            return f"({value})" if judge == agent else value
+            return f"({value})" if value and judge == agent else value
 
         return _two(view, agent, width, mark)
 
