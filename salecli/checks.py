@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SPACE = 2 << 30
 """Bytes that runs, memory and the sandbox image want to find free."""
 
-_NEEDED = frozenset(("repository", "settings", "pool", "docker", "image"))
+_NEEDED = frozenset(("repository", "settings", "pool", "model", "endpoint", "docker", "image"))
 """Checks without which there is nothing to run, or nothing to run it in."""
 
 
@@ -175,7 +175,8 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         elif (fits := placed(settings, agent, have)).advice:
             size = amount(fits.footprint.memory)
             needs = f"{agent.name} needs {size} of memory, the budget is {amount(budget)}"
-            yield Finding("model", needs, f"{fits.advice}; or raise [models] budget", fine=False)
+            # Its agent will be out; the others sell.
+            yield Finding("room", needs, f"{fits.advice}; or raise [models] budget", fine=False)
     found = [row for row in rows if row["memory"] is not None]
     if len(found) == len(rows):
         size = sum(row["bytes"] for row in rows)

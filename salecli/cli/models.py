@@ -66,10 +66,10 @@ def list_(
         right={"USD/Mt", "ms/token", "context", "size", "memory"},
     )
     free = free_memory()
-    output.story(
-        f"pool {spec.name} ({spec.file}): {amount(sum(row['memory'] or 0 for row in rows))} with all loaded; "
-        f"budget {amount(settings.models.budget_bytes(free))} of {amount(free)} free"
-    )
+    taken = [row["memory"] for row in rows if not row.get("remote")]
+    loaded = f"{amount(sum(taken))} with all loaded; " if taken and None not in taken else ""
+    budget = amount(settings.models.budget_bytes(free))
+    output.story(f"pool {spec.name} ({spec.file}): {loaded}budget {budget} of {amount(free)} free")
     unmeasured = [row["agent"] for row in rows if row["price"] is None]
     if unmeasured:
         output.story(f"{', '.join(unmeasured)}: priced by time: {measuring(settings.pool)}")

@@ -79,8 +79,8 @@ def test_a_model_that_does_not_fit_into_the_budget(pool: Path, capsys: pytest.Ca
     (pool.parent / "sale.toml").write_text('[models]\nbudget = "1m"\n')
     code, checks = doctor(capsys, "--pool", str(pool))
     assert code == Exit.ENVIRONMENT
-    assert [line for line in checks["model"] if "the budget is 1.0 MB" in line] == checks["model"]
-    assert len(checks["model"]) == 2
+    assert [line for line in checks["room"] if "the budget is 1.0 MB" in line] == checks["room"]
+    assert len(checks["room"]) == 2
 
 
 def test_no_engine(pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,9 @@ def test_without_its_files_a_pool_says_what_to_type(shop: Path) -> None:
     ]
     doctor = sale("doctor", "--pool", "laptop", cwd=shop)
     assert doctor.stdout.count("; type: sale models pull laptop") == 4
+    listed = sale("models", "list", "--pool", "laptop", cwd=shop)
+    assert listed.stdout.count("missing") == 4
+    assert "laptop.toml): budget " in listed.stderr, "what is missing takes nothing"
     practice_pool = sale("models", "pull", cwd=shop)
     assert practice_pool.returncode == 0
     assert "pool practice: nothing to pull from a hub" in practice_pool.stderr

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from salecli.core import events
 from salecli.resources import data_folder
@@ -242,6 +242,9 @@ def test_a_broken_setup_is_said_and_the_app_stays(tmp_path: Path) -> None:
             failed = app.control.history[-1]
             assert isinstance(failed, events.RunFailed)
             assert "git" in failed.reason
+            await until(pilot, lambda: app.current_mode == "auction")
+            said = [str(app.screen.query_one(where, Static).content) for where in ("#reason", "#wait")]
+            assert said == [f"The run has failed: {failed.reason}", failed.hint]
             await pilot.press("f2")
             await pilot.pause()
             assert app.current_mode == "start"

@@ -117,6 +117,20 @@ def test_what_is_missing_says_what_to_type(broken: Settings) -> None:
     drive(broken, script)
 
 
+def test_models_on_servers_and_missing_ones_take_nothing_here(broken: Settings) -> None:
+    pool = Path(broken.pool)
+    server = 'backend = "openai"\nendpoint = "gpu"\nmodel = "practice-xs'
+    pool.write_text(pool.read_text().replace('model = "practice-xs', server))
+
+    async def script(app: Rooms, pilot: Pilot[None]) -> None:
+        assert app.said("memory").endswith("1 of 3 models can be loaded")
+        table = app.models.query_one(ModelTable)
+        (state,) = (column for column in table.ordered_columns if str(column.label) == "state")
+        assert state.width >= len("on a server")
+
+    drive(broken, script, (80, 24))
+
+
 def test_a_pool_that_cannot_be_read(tmp_path: Path) -> None:
     async def script(app: Rooms, pilot: Pilot[None]) -> None:
         assert app.said("pool") == "the pool cannot be read"

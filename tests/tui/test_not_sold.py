@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from salecli.resources import user_file
 from salecli.tui.app import SaleApp
 from salecli.tui.widgets.statusline import StatusLine
 from tests.tui import scene
@@ -63,6 +64,27 @@ def test_a_repository_without_a_commit_sells_once_it_has_one(tmp_path: Path) -> 
                 typed(hint)
                 await pilot.press("f10")
                 await until(pilot, lambda: app.control is not None)
+        finally:
+            await asyncio.to_thread(app.close)
+
+    scene.run_async(go())
+
+
+def test_nothing_is_sold_without_the_models(tmp_path: Path) -> None:
+    async def go() -> None:
+        shop = tmp_path / "shop"
+        user_file().parent.mkdir(parents=True, exist_ok=True)
+        user_file().write_text('pool = "laptop"\n')
+        app = SaleApp(shop, scene.wiring(shop))
+        try:
+            async with app.run_test(size=(120, 36)) as pilot:
+                await found(app, pilot, "Qwen3-8B-Q4_K_M.gguf is missing")
+                await pilot.press(*"do", "f10")
+                await until(pilot, lambda: bool(words(app)))
+                (said,) = words(app)
+                assert said.startswith("not sold: 0.6b: ")
+                assert said.endswith("Qwen3-0.6B-Q8_0.gguf is missing\nsale models pull laptop")
+                assert app.control is None
         finally:
             await asyncio.to_thread(app.close)
 

@@ -80,6 +80,8 @@ twice stops the run.
         self.turned: Weights | None = None
         """Weights that are being tried, or were kept and are not carried out yet."""
         self._over = ""
+        self._failed = ""
+        """Why the run failed, where the line below says what to do about it."""
         """What came of the auction, once the work has begun or the run has ended."""
         self._laid_out: tuple[Size, bool] | None = None
         """The size, and whether the dials were open, that the layout is for."""
@@ -114,11 +116,12 @@ twice stops the run.
                 )
             case happened.Led(agent=agent) | happened.WinnerChosen(agent=agent) if self.follows:
                 self.selected = agent
-            case happened.RunFailed(reason=why):
-                self._over = f"The run has failed: {clean(why, newlines=False)}"
+            case happened.RunFailed(reason=why, hint=hint):
+                said = f"The run has failed: {clean(why, newlines=False)}"
+                self._over, self._failed = (clean(hint, newlines=False), said) if hint else (said, "")
             case happened.RunEnded(solved=solved, agent=agent):
                 said = f"solved by {shown(agent, 12)}, f5 shows the patch" if solved else "not solved"
-                if not self._over.startswith("The run has failed"):
+                if not (self._failed or self._over.startswith("The run has failed")):
                     self._over = f"The run has ended: {said}."
             case happened.WorkStarted(agent=agent, attempt=attempt):
                 again = f", attempt {attempt}" if attempt > 1 else ""
@@ -173,7 +176,7 @@ twice stops the run.
         market = self.query_one(Market)
         market.select(self.selected)
         market.show()
-        self._line("#reason", reason(self.view, board.leader))
+        self._line("#reason", self._failed or reason(self.view, board.leader))
         said, turn = self._said()
         self._line("#wait", said).set_class(turn, "-turn")
         self.query_one(Plans).show(self.columns, self.selected, self._every(market))

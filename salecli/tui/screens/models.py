@@ -192,6 +192,7 @@ own models.
         table.clear(columns=True)
         widths = dict(_COLUMNS)
         widths["agent"] = min(max([5, *(len(seen.name) for seen in self._seen)]), widths["agent"])
+        widths["state"] = max(widths["state"], *(len(seen.state) for seen in self._seen), 0)
         names = list(widths)
         for name in _SHED:
             if sum(widths[column] + 2 for column in names) <= self.size.width - 2:
@@ -214,14 +215,18 @@ own models.
         """Loaded, budget and demand, as a bar and in numbers."""
         assert self._residency is not None
         used, budget = self._residency.used, self._residency.budget
-        every = sum(seen.found["memory"] or 0 for seen in self._seen)
+        here = [seen for seen in self._seen if not seen.spec.remote]
+        found = [seen.found["memory"] for seen in here if seen.found["memory"] is not None]
+        every = sum(found)
         share = self.settings.models.budget
         whence = f", {share} of what was free" if share.endswith("%") else ""
         fits = "all fit at once" if every <= budget else "they take turns"
-        return (
-            f"memory {bar(used, budget, 20)} {amount(used)} of {amount(budget)}{whence}\n"
-            f"all models together take about {amount(every)}: {fits}"
-        )
+        together = f"all models together take about {amount(every)}: {fits}"
+        if not here:
+            together = "all models are on servers"
+        elif len(found) < len(here):
+            together = f"{len(found)} of {plural(len(here), 'model')} can be loaded"
+        return f"memory {bar(used, budget, 20)} {amount(used)} of {amount(budget)}{whence}\n{together}"
 
     @on(DataTable.RowHighlighted)
     def _say(self) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _SOON = 0.03
 """Seconds after the first frame until what is not in it is looked up and shown."""
-_INTRO = "Four models bid for your task; the winner works until your tests pass."
+_INTRO = "Models bid for your task; the winner works until your tests pass."
 
 
 class FileList(OptionList):
