@@ -33,7 +33,7 @@ def list_(
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
     from salecli.config import load_settings
-    from salecli.core.words import amount, rate
+    from salecli.core.words import amount, milliseconds, rate
     from salecli.pool import load_pool
     from salecli.pricing import measuring
 
@@ -54,7 +54,7 @@ def list_(
             [
                 row["agent"],
                 "-" if row["price"] is None else rate(row["price"]),
-                *([f"{1000 * row['seconds']:.3g}" if row["seconds"] else "-"] if timed else []),
+                *([milliseconds(row["seconds"]) if row["seconds"] else "-"] if timed else []),
                 row["context"],
                 row["file"],
                 amount(row["bytes"]),

@@ -100,6 +100,7 @@ def _records(output: Output, places: list[Place], loads: list[Phase], files: dic
 def _tables(output: Output, places: list[Place], loads: list[Phase], files: dict[str, str]) -> None:
     from salecli.core.words import amount
 
+    gpu = any(one.gpu_layers for one in places)
     output.table(
         [
             "agent",
@@ -108,10 +109,9 @@ def _tables(output: Output, places: list[Place], loads: list[Phase], files: dict
             "KV cache",
             "buffers",
             "memory",
-            "GPU",
+            *(["GPU", "GPU layers"] if gpu else []),
             "context",
             "KV",
-            "GPU layers",
             "fits",
         ],
         [
@@ -122,10 +122,16 @@ def _tables(output: Output, places: list[Place], loads: list[Phase], files: dict
                 amount(one.footprint.cache),
                 amount(one.footprint.buffers + one.footprint.process),
                 amount(one.footprint.memory),
-                amount(one.footprint.vram) if one.footprint.vram else "-",
+                *(
+                    [
+                        amount(one.footprint.vram) if one.footprint.vram else "-",
+                        f"{one.gpu_layers} of {one.wish.header.blocks + 1}" if one.gpu_layers else "-",
+                    ]
+                    if gpu
+                    else []
+                ),
                 f"{one.context:,}" + (f" of {one.wish.context:,}" if one.context < one.wish.context else ""),
                 one.kv,
-                f"{one.gpu_layers} of {one.wish.header.blocks + 1}" if one.gpu_layers else "-",
                 "no" if one.advice else "yes",
             ]
             for one in places

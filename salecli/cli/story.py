@@ -10,7 +10,7 @@ from salecli.core import events
 from salecli.core.board import Board, Key
 from salecli.core.text import clean
 from salecli.core.values import Bid
-from salecli.core.words import amount, bounded, counted, money, plural, rate, shortened
+from salecli.core.words import amount, bounded, counted, milliseconds, money, plural, rate, shortened
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -360,7 +360,7 @@ def _columns(board: Board) -> list[tuple[str, list[str]]]:
         ("entropy", [_entropy(bid) for bid in bids]),
     ]
     if board.seconds:
-        speeds = [f"{1000 * board.seconds[agent]:.3g}" if agent in board.seconds else "-" for agent in agents]
+        speeds = [milliseconds(board.seconds[agent]) if agent in board.seconds else "-" for agent in agents]
         rows.insert(2, ("ms/token", speeds))
     if any(bid.usage.thoughts for bid in bids if bid):
         # Of the plan are tokens and entropy; what was thought before it stands on its own.

@@ -33,6 +33,12 @@ def rate(usd: float) -> str:
     return f"{usd:.{max(2, 1 - math.floor(math.log10(usd)))}f}"
 
 
+def milliseconds(seconds: float, digits: int = 3) -> str:
+    """A time of more than 0 in milliseconds, with so many digits that count, never as a power of ten."""
+    span = 1000 * seconds
+    return f"{span:.{max(digits - 1 - math.floor(math.log10(span)), 0)}f}"
+
+
 def decided(auction: Auction) -> str:
     """Who led, and who won or was chosen by the user, with the reason."""
     led = f"{auction.provisional} led"

@@ -80,7 +80,7 @@ def test_usd_and_seconds_stand_side_by_side(pool: Path, capsys: pytest.CaptureFi
     assert main(["models", "list", "--pool", "own.toml"]) == Exit.SOLVED
     table = capsys.readouterr().out
     assert "ms/token" in table
-    assert "5.00        90" in table
+    assert "5.00      90.0" in table
 
 
 def test_an_hour_is_the_users_to_price(tmp_path: Path) -> None:

@@ -34,8 +34,7 @@ def test_a_plan_is_shown_before_anything_loads(pool: Path) -> None:
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[0].split() == [
-        "agent", "file", "weights", "KV", "cache", "buffers", "memory", "GPU", "context", "KV",
-        "GPU", "layers", "fits",
+        "agent", "file", "weights", "KV", "cache", "buffers", "memory", "context", "KV", "fits",
     ]  # fmt: skip
     assert lines[1].split()[:2] == ["xs", "practice-xs.gguf"]
     assert lines[1].split()[-1] == "yes"

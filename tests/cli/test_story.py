@@ -19,7 +19,7 @@ from salecli.core.decisions import Decisions
 from salecli.core.limits import WorkLimits
 from salecli.core.round import Round
 from salecli.core.values import Case, Pair, Plan, Tests, Verdict, Weights
-from salecli.core.words import money
+from salecli.core.words import milliseconds, money
 from tests.core.world import TASK, ListMemory, ScriptedModel, digit, pool
 
 
@@ -106,6 +106,14 @@ def test_small_sums_keep_two_digits(usd: float, shown: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.00034917, "0.349"), (0.0179, "17.9"), (0.25, "250"), (2.1534, "2153")]
+)
+def test_milliseconds_are_no_power_of_ten(seconds: float, shown: str) -> None:
+    assert milliseconds(seconds) == shown
+    assert len(milliseconds(seconds, 1)) <= 4
+
+
 def test_a_full_disk_is_an_environment_fault_not_an_unsolved_task() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(

@@ -43,7 +43,7 @@ def house(count: int, jury: int = 0, decisions: Decisions | None = None) -> Hous
     replies = {name: [f"plan of {name}", BAD, GOOD] for name in names}
     replies[names[0]].insert(1, "better plan")
     market = pool({name: Thinker(replies[name], marks) for name in names}, jury=jury)
-    agents = tuple(replace(agent, seconds=0.05 * (place + 1)) for place, agent in enumerate(market.agents))
+    agents = tuple(replace(agent, seconds=0.000349 * place) for place, agent in enumerate(market.agents, 1))
     memory = ListMemory({names[0]: PAIRS})
     return House(replace(market, agents=agents), TreeWorkspace(), memory, decisions or Decisions())
 
@@ -67,6 +67,7 @@ def test_every_size_shows_who_leads_of_many(count: int, jury: int, size: tuple[i
             assert f"plan of {winner}" in screen
             if size[0] >= 76:
                 assert "USD/Mt  ms/t 0." in text
+                assert "0.349" in text, "no digit is cut"
                 assert "412 at 0.50" in app.row("thoughts")
             # Each agent can be reached, also where there is no room for all.
             await pilot.press(*["right"] * count)

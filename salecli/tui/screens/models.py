@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Static
 
 from salecli.checks import look
 from salecli.core.text import clean
-from salecli.core.words import amount, plural, rate, shortened
+from salecli.core.words import amount, milliseconds, plural, rate, shortened
 from salecli.errors import ModelError, SaleError
 from salecli.tui.widgets.headline import Headline
 from salecli.tui.widgets.keyline import KeyLine
@@ -243,7 +243,7 @@ own models.
         )
         facts = [f"price {price}", f"context {seen.spec.context:,} tokens"]
         if found["seconds"] is not None:
-            facts.append(f"{1000 * found['seconds']:.3g} ms per token here")
+            facts.append(f"{milliseconds(found['seconds'])} ms per token here")
         if found["memory"] is not None:
             facts += [f"file {amount(found['bytes'])}", f"about {amount(found['memory'])} when loaded"]
         self._tell("facts", "   ".join(facts))

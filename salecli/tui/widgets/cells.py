@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from salecli.core.board import Board, Key
 from salecli.core.text import clean
 from salecli.core.values import Score
-from salecli.core.words import rate
+from salecli.core.words import milliseconds, rate
 from salecli.tui.widgets.columns import Columns, standing, state
 from salecli.tui.widgets.sparks import grouped, score_bar, sparkline
 
@@ -111,7 +111,12 @@ def _rule(view: View, agent: str, width: int) -> Cell:
 
 def _price(view: View, agent: str, width: int) -> Cell:
     usd, seconds = rate(view.board.prices[agent]), view.board.seconds.get(agent)
-    return ((f" {usd}" if seconds is None else f" {usd:<6} {1000 * seconds:.3g}", ""),)
+    if seconds is None:
+        return ((f" {usd}", ""),)
+    room = width - 3  # one cell before, one between, one after
+    shorter = (milliseconds(seconds, digits) for digits in (3, 2, 1))
+    speed = next((said for said in shorter if len(usd + said) <= room), "")
+    return ((f" {usd:<{min(6, room - len(speed))}} {speed}", ""),)
 
 
 _STATE_STYLES = {"out": "bad", "excluded": "bad", "refined": "good", "bidding": "busy", "refining": "busy"}
