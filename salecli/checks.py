@@ -180,10 +180,11 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     found = [row for row in rows if row["memory"] is not None]
     if len(found) == len(rows):
         size = sum(row["bytes"] for row in rows)
-        beside = f", {len(served)} on servers" if served else ""
+        here = [f"{plural(len(rows), 'model')} found, {amount(size)}"] if rows else []
+        there = [f"{len(served)} on servers"] if served else []
         yield Finding(
             "pool",
-            f"{spec.name}: {plural(len(rows), 'model')} found, {amount(size)}{beside}",
+            f"{spec.name}: {', '.join(here + there)}",
             short=plural(len(spec.agents), "model"),
         )
     if not load:

@@ -21,7 +21,7 @@ COMMANDS = {
     "show": "Show a finished run: bids, marks, steps, verdict and patch.",
     "apply": "Apply the patch of a finished run to your repository, and say how to take it back.",
     "memory": "Look into the memory of past auctions.",
-    "models": "List the models of a pool, pull them from a model hub, verify and remove them.",
+    "models": "The models of a pool: list, pull from a model hub, verify, remove; fit into memory, measure.",
     "sandbox": "Build, check and clean up the sandbox.",
     "practice": "Practice tasks: make repositories, measure the pool, train it.",
     "doctor": "Check that everything sale needs is there, and say what to type where it is not.",

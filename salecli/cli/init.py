@@ -48,7 +48,7 @@ _ABOUT = {
     "models.folder": "searched for models that do not lie beside their pool file; yours alone",
     "models.budget": 'most memory for models: a size, a share of what is free ("80%"), or "auto"',
     "models.hour": 'USD that an hour of this machine costs, for agents with price = "time"; yours alone',
-    "models.threads": "per model; 0 takes every core",
+    "models.threads": "per model; 0: what `sale models bench` measured, else one per physical core",
     "models.gpu_layers": "layers on a GPU where llama.cpp was built for one; -1: as many as fit",
     "endpoints": "servers that agents of a pool may name; yours alone",
     "endpoints.gpu.base_url": "up to the version: llama-server, vLLM, Ollama",

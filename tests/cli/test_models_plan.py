@@ -88,3 +88,11 @@ def test_what_the_bench_measures_is_kept(pool: Path) -> None:
     assert seen(spec.agents[1]) == kept
     with residency_of(Settings()) as residency:
         assert local(Settings(), spec.agents[1], residency).threads == (kept.threads, kept.threads_prefill)
+
+
+def test_models_on_servers_are_not_measured_here(pool: Path) -> None:
+    pool.write_text(pool.read_text().replace('model = "', 'backend = "openai"\nendpoint = "gpu"\nmodel = "'))
+    done = sale("models", "bench", "--pool", str(pool), cwd=pool.parent)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == ["on servers, and not measured here: xs, l"]
+    assert "mine: 2 on servers" in sale("doctor", "--pool", str(pool), cwd=pool.parent).stdout
