@@ -344,7 +344,7 @@ def look(agent: AgentSpec, hour: float = HOUR) -> dict[str, Any]:
         "hint": "",
     }
     if agent.remote:
-        return row | {"state": "on a server", "hint": "sale models list"}
+        return row | {"state": "on a server"}
     if not agent.path.exists():
         return row | {"state": "missing", "hint": agent.pull or _fetch(agent.path)}
     model = LlamaModel(agent.path, name=agent.name, context=agent.context, kv=agent.kv or "f16")

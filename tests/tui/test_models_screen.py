@@ -124,6 +124,7 @@ def test_models_on_servers_and_missing_ones_take_nothing_here(broken: Settings) 
 
     async def script(app: Rooms, pilot: Pilot[None]) -> None:
         assert app.said("memory").endswith("1 of 3 models can be loaded")
+        assert app.said("said") == f"its server is asked by: sale models list --pool {pool}"
         table = app.models.query_one(ModelTable)
         (state,) = (column for column in table.ordered_columns if str(column.label) == "state")
         assert state.width >= len("on a server")

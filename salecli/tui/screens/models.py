@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -76,8 +77,8 @@ class ModelTable(DataTable[Text]):
 # Models
 
 One agent a line, in the pool's order. *size* is its file's, *memory* what it takes when it is loaded, an
-estimate. *state*: **found** the file is there; **resident** it is loaded; **missing** and **unusable** say
-below what to type. *tokens/s* is measured by a check.
+estimate. *state*: **found** the file is there; **resident** it is loaded; **on a server** nothing of it is
+loaded here; **missing** and **unusable** say below what to type. *tokens/s* is measured by a check.
 """
 
 
@@ -249,7 +250,9 @@ own models.
         self._tell("facts", "   ".join(facts))
         self._tell("file", found["file"])
         said = list(seen.said)
-        if seen.model is None:
+        if seen.spec.remote:
+            said = [f"its server is asked by: sale models list --pool {shlex.quote(self.settings.pool)}"]
+        elif seen.model is None:
             said = [found["state"] if found["state"] != "missing" else "the file is missing"]
             said += [f"type: {found['hint']}"] if found["hint"] else []
         self._tell("said", "\n".join(said))
