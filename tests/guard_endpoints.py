@@ -41,7 +41,7 @@ ENDPOINTS: tuple[Guard, ...] = (
     *guards(
         "salecli/config.py",
         f"{CONFIGURED}::test_a_repository_names_no_server",
-        ("servers are the user's own", '*_PATHS, ("endpoints",), ', "*_PATHS, "),
+        ("servers are the user's own", '("endpoints",), ("tui",)', '("tui",)'),
     ),
     *guards(
         "salecli/pool.py",
