@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -161,6 +162,18 @@ def test_a_server_that_lies_about_usage_is_noted_and_not_believed(
     prompt = len(server.asked[-1][1]["prompt"])
     assert (found.prompt, found.evaluated, found.generated) == (prompt, prompt, 3)
     assert ["cannot be true" in note for note in model.told()] == [True]
+
+
+def test_a_server_that_never_ends_is_cut_where_it_was_told_to(serve: Serve, reach: Reach) -> None:
+    def endless(body: Body) -> Answer:
+        content = {"content": [entry("1", with_ids=True)]}
+        return as_events(repeat({"choices": [{"text": "1", "logprobs": content, "finish_reason": None}]}))
+
+    server = serve(changed(completions=endless))
+    tokens, found = drained(reach(server.url), Limits(max_tokens=9, think=4, deadline=20))
+    assert len(tokens) == 9
+    assert (found.generated, found.thoughts, found.end) == (13, 4, "length")
+    assert server.broken.wait(5)
 
 
 def test_what_was_generated_before_the_cut_is_paid_for(serve: Serve, reach: Reach) -> None:
