@@ -201,6 +201,11 @@ class EndpointModel:
     def _probed(self, call: Call) -> Server:
         top, vocabulary = self._wishes
         server = probe(self.line, self.model, call, top, vocabulary)
+        if 0 < server.context < self._context:
+            self._notes.append(
+                f"its context is {server.context:,} tokens instead of {self._context:,}: "
+                "its server has no more"
+            )
         if server.assumed:
             table = f"[endpoints.{self.line.address.name}]"
             self._notes.append(

@@ -157,7 +157,7 @@ def test_a_server_that_lies_about_usage_is_noted_and_not_believed(
     counts: dict[str, Any], serve: Serve, reach: Reach
 ) -> None:
     server = serve(changed(completions=lambda body: streamed(body, counts=counts)))
-    model = reach(server.url)
+    model = reach(server.url, context=4096)
     _, found = drained(model, Limits(max_tokens=9))
     prompt = len(server.asked[-1][1]["prompt"])
     assert (found.prompt, found.evaluated, found.generated) == (prompt, prompt, 3)

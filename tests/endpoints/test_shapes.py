@@ -50,6 +50,7 @@ def test_llama_server(serve: Serve, reach: Reach) -> None:
     loaded = model.load()
     assert loaded is not None
     assert (loaded.vocabulary, loaded.context, loaded.bytes) == (500, 4096, 0)
+    assert model.told() == ["its context is 4,096 tokens instead of 8,192: its server has no more"]
     tokens, usage = drained(model, Limits(max_tokens=9, temperature=0.0))
     assert [(token.id, token.text) for token in tokens] == [(number(one), one) for one in "123"]
     prompt = server.asked[-1][1]["prompt"]
