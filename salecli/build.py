@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from salecli.core.values import Patch, Task, Verdict
 from salecli.core.verdict import reached
 from salecli.endpoints import Endpoints
 from salecli.errors import ModelError, PatchRefused, RepositoryError
-from salecli.fitted import check_pulled, local, residency_of
+from salecli.fitted import check_pulled, less, local, residency_of
 from salecli.pool import AgentSpec, PoolSpec, load_pool
 from salecli.pricing import Price, price_of, unmeasured
 from salecli.sampling import PHASES
@@ -277,11 +277,12 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
             continue
         try:
             model = local(settings, one, residency)
+            told = _once(less(settings, one, residency))
         except ModelError as error:
             raise ModelError(f"agent {one.name} of pool {spec.name}: {error.message}", error.hint) from error
         if price.usd is None:
             raise unmeasured(one, settings.pool)
-        agents.append(_agent(spec, one, price, model, profile))
+        agents.append(_agent(spec, one, price, model, profile, told=told))
     return Pool(
         name=spec.name,
         agents=tuple(agents),
@@ -311,6 +312,17 @@ def _agent(
         reply_tokens=spec.limits.reply_tokens,
         **more,
     )
+
+
+def _once(notes: list[str]) -> Callable[[], list[str]]:
+    """Tells the notes at the first call, and nothing afterwards."""
+
+    def told() -> list[str]:
+        said = notes[:]
+        notes.clear()
+        return said
+
+    return told
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:

@@ -69,6 +69,12 @@ def local(settings: Settings, agent: AgentSpec, residency: Residency) -> LlamaMo
     )
 
 
+def less(settings: Settings, agent: AgentSpec, residency: Residency) -> list[str]:
+    """What of `agent`'s model is less than its pool asks for, so that it fits: for the user."""
+    said = placed(settings, agent, Room(residency.budget, residency.vram)).less
+    return [said] if said else []
+
+
 def seen(agent: AgentSpec) -> measured.Measured | None:
     """What `sale models bench` measured of `agent`'s model on this machine; None where it has not."""
     return measured.read(model_identity(agent.path))

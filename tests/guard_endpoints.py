@@ -27,6 +27,28 @@ ENDPOINTS: tuple[Guard, ...] = (
             "if False:",
             f"{ANSWERS}::test_plain_http_beyond_this_machine_is_said_once",
         ),
+        (
+            "no proxy on the way to this machine",
+            "trust_env=not address.here",
+            "trust_env=True",
+            f"{ANSWERS}::test_a_proxy_sees_nothing_that_goes_to_this_machine",
+        ),
+    ),
+    *guards(
+        "salecli/adapters/endpoint_bytes.py",
+        f"{ANSWERS}::test_an_answer_without_end_is_not_kept",
+        ("answers without end", "if held > MOST:", "if False:"),
+        (
+            "answers that unfold",
+            'if kind != "identity":',
+            "if False:",
+            f"{ANSWERS}::test_an_answer_that_was_not_to_be_compressed",
+        ),
+    ),
+    *guards(
+        "salecli/adapters/endpoint.py",
+        f"{ANSWERS}::test_a_server_that_never_ends_is_cut_where_it_was_told_to",
+        ("plans without end", 'if max(took, len(held)) > body["max_tokens"]:', "if False:"),
     ),
     *guards(
         "salecli/adapters/endpoint_faults.py",
@@ -41,7 +63,7 @@ ENDPOINTS: tuple[Guard, ...] = (
     *guards(
         "salecli/config.py",
         f"{CONFIGURED}::test_a_repository_names_no_server",
-        ("servers are the user's own", '("endpoints",), ("tui",)', '("tui",)'),
+        ("servers are the user's own", '("models", "hour"), ("endpoints",), ', '("models", "hour"), '),
     ),
     *guards(
         "salecli/pool.py",

@@ -201,6 +201,11 @@ class EndpointModel:
     def _probed(self, call: Call) -> Server:
         top, vocabulary = self._wishes
         server = probe(self.line, self.model, call, top, vocabulary)
+        if 0 < server.context < self._context:
+            self._notes.append(
+                f"its context is {server.context:,} tokens instead of {self._context:,}: "
+                "its server has no more"
+            )
         if server.assumed:
             table = f"[endpoints.{self.line.address.name}]"
             self._notes.append(
@@ -238,6 +243,9 @@ class EndpointModel:
         thoughts: list[int] = []
         done = False
         body = requests.completion(server, prompt, limits, most)
+        if server.kind == "llama-server":
+            body["timings_per_token"] = True  # its usage comes last, and a thought may end before
+        run.prompt = len(prompt)
         with closing(self.line.stream("/completions", body, call)) as answer:
             for part in answer:
                 run.take(part)
@@ -245,8 +253,11 @@ class EndpointModel:
                     done = done or piece.id in (chat.unthink, chat.end, chat.start)
                     if not done:
                         thoughts.append(piece.id)
-                if done:
+                run.thoughts = len(thoughts)
+                call.note(run.so_far())
+                if done or len(thoughts) > most:
                     break
+        del thoughts[most:]
         run.begin_again(len(thoughts))
         prompt = [*prompt, *thoughts, *chat.end_of_thought(cut=not done)]
         run.prompt = len(prompt)
@@ -257,6 +268,7 @@ class EndpointModel:
     ) -> Generator[Token, None, None]:
         """The tokens of a streamed answer; a token without text at its very end is the end's own mark."""
         held: list[Piece] = []
+        took = 0
         ends = (server.chat.start, server.chat.end) if server.chat is not None else ()
         with closing(self.line.stream(path, body, call)) as answer:
             for part in answer:
@@ -269,11 +281,15 @@ class EndpointModel:
                             return  # it opens a turn of its own, which no server takes for the end
                         continue
                     held.append(piece)
+                    took += bool(piece.text)
+                    if max(took, len(held)) > body["max_tokens"]:
+                        run.end = "length"
+                        return  # a server that takes no notice of what was asked for
                     if not piece.text:
                         continue
                     for one in self._whole(server, held):
                         run.seen += 1
-                        call.note({"prompt": run.prompt, "evaluated": run.prompt, "generated": run.seen})
+                        call.note(run.so_far())
                         yield one
                     held.clear()
         if not run.end:

@@ -68,9 +68,9 @@ def explained(error: Exception, address: Address) -> tuple[ModelError, bool]:
 def _refused(error: Any, address: Address, where: str, table: str) -> tuple[ModelError, bool]:
     """What a status of 300 and above means."""
     status, said = error.status_code, _said(error, address)
-    if status == 401 and not address.key:
+    if status in (401, 403) and not address.key:
         hint = f'export KEY=..., and say so: {table} key_env = "KEY"'
-        return ModelError(f"{where} needs a key (401)", hint), False
+        return ModelError(f"{where} needs a key ({status})", hint), False
     if status in (401, 403):
         return ModelError(
             f"{where} refuses the key ({status}){said}", f"mend what {table} names as key"

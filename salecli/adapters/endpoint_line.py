@@ -55,15 +55,18 @@ class Address:
         return self.url.rstrip("/").removesuffix("/v1")
 
     @property
+    def here(self) -> bool:
+        """Whether the server is on this machine."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    @property
     def exposed(self) -> bool:
         """Whether prompts and key travel readable by others: plain http beyond this machine."""
-        parts = urlsplit(self.url)
-        if parts.scheme != "http" or parts.hostname == "localhost":
-            return False
-        try:
-            return not ip_address(parts.hostname or "").is_loopback
-        except ValueError:
-            return True
+        return urlsplit(self.url).scheme == "http" and not self.here
 
 
 class Line:
@@ -200,6 +203,8 @@ class Line:
         if self._client is None:
             from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
+            from salecli.adapters.endpoint_bytes import bound
+
             address = self.address
             timeout = Timeout(address.seconds, connect=address.connect)
             self._client = AsyncOpenAI(
@@ -207,8 +212,15 @@ class Line:
                 api_key=address.key or "none",
                 timeout=timeout,
                 max_retries=address.retries,
-                # A redirect would carry prompts to a place that the user did not name.
-                http_client=DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False),
+                default_headers={"Accept-Encoding": "identity"},
+                # A redirect would carry prompts to a place that the user did not name, and so would a proxy
+                # on the way to a server of this machine.
+                http_client=DefaultAsyncHttpxClient(
+                    timeout=timeout,
+                    follow_redirects=False,
+                    trust_env=not address.here,
+                    event_hooks={"response": [bound]},
+                ),
             )
             # What the environment says of OpenAI's own accounts is no business of this server.
             self._client.organization = self._client.project = None

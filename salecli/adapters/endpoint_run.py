@@ -23,6 +23,10 @@ class Run:
     told: bool = False
     """Whether the server has counted."""
     counts: Usage = field(default_factory=Usage)
+    timed: int | None = None
+    """Prompt tokens that llama-server says it evaluated, with every piece where it is asked to."""
+    before: int = 0
+    """Prompt tokens that were evaluated for the thought."""
     began: float = field(default_factory=time.monotonic)
 
     def take(self, part: Mapping[str, Any]) -> None:
@@ -34,6 +38,8 @@ class Run:
             cached = _number(details.get("cached_tokens", 0)) if isinstance(details, dict) else 0
             self.told = True
             self.counts = Usage(prompt, prompt - cached, generated)
+        if isinstance(part.get("timings"), dict):
+            self.timed = evaluated(part)
         chosen = choice(part) if part.get("choices") else {}
         reason = chosen.get("finish_reason")
         if reason is not None:
@@ -54,6 +60,7 @@ class Run:
         counted = counts if self.told and honest else Usage(self.prompt, self.prompt, self.seen)
         spent = replace(
             counted,
+            evaluated=self.before + counted.evaluated,
             generated=counted.generated + self.thoughts,
             seconds=time.monotonic() - self.began,
             end=self.end or "stop",
@@ -61,8 +68,19 @@ class Run:
         )
         return spent, honest or not self.told
 
+    def so_far(self) -> dict[str, int]:
+        """What it took by our own counts, in the words of a Usage."""
+        return {
+            "prompt": self.prompt,
+            "evaluated": self.before + self.prompt,
+            "generated": self.seen + self.thoughts,
+            "thoughts": self.thoughts,
+        }
+
     def begin_again(self, thoughts: int) -> None:
-        """The thought is over, the answer begins."""
+        """The thought is over, the answer begins; a thought that was cut is one that no usage came for."""
+        told = self.counts.evaluated if self.told else self.timed
+        self.before = told if told is not None and 0 <= told <= self.prompt else self.prompt
         self.thoughts, self.end, self.told, self.counts = thoughts, None, False, Usage()
 
 

@@ -52,6 +52,20 @@ class Place:
     advice: str = ""
     """What would make it fit; empty where it does."""
 
+    @property
+    def less(self) -> str:
+        """What of it is less than was asked for, so that it fits; empty where nothing is."""
+        if self.advice:
+            return ""
+        if self.context < self.wish.context:
+            return (
+                f"its context is {self.context:,} tokens instead of {self.wish.context:,}: more does not fit "
+                "into memory"
+            )
+        if self.wish.kv is None and self.kv != KINDS[0]:
+            return f"its KV cache is {self.kv} instead of {KINDS[0]}, which does not fit into memory"
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
@@ -114,10 +128,11 @@ def _advice(wish: Wish, room: Room) -> str:
     )
 
 
-def phases(places: Sequence[Place], room: Room) -> list[Phase]:
+def phases(places: Sequence[Place], room: Room, served: bool = False) -> list[Phase]:
     """The loads of an auction one model at a time: of bids, of marks, and at most of refinement.
 
-    They are counted by the residency itself, for tenants of these sizes.
+    They are counted by the residency itself, for tenants of these sizes. Where agents on servers bid too
+    (`served`), one of them may lead, and all of these models refine.
     """
     residency = Residency(room.memory, vram=room.vram, free=lambda: 1 << 62)
     tenants = [_Counted(one) for one in places if not one.advice]
@@ -131,8 +146,8 @@ def phases(places: Sequence[Place], room: Room) -> list[Phase]:
     return [
         went("bids", tenants),
         went("marks", judges()),
-        went("refined bids, at most", tenants[:-1]),
-        went("their marks, at most", judges() if len(tenants) > 1 else []),
+        went("refined bids, at most", tenants if served else tenants[:-1]),
+        went("their marks, at most", judges() if served or len(tenants) > 1 else []),
     ]
 
 

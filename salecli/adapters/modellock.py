@@ -117,7 +117,8 @@ class ModelLock:
         except OSError as error:
             raise on_disk(error, self.file) from error
         finally:
-            fresh.unlink(missing_ok=True)
+            with suppress(OSError):  # a file system that nothing can be written to
+                fresh.unlink(missing_ok=True)
 
 
 def _entry(values: Mapping[str, Any]) -> Locked:

@@ -303,7 +303,8 @@ def check(lock: ModelLock, transfer: Transfer, stop: threading.Event) -> str:
         # A damaged file is never taken for a verified one, even if its time has not changed.
         return replace(old, changed_ns=changed if state == "verified" else 0)
 
-    lock.put(path, noted)
+    with suppress(EnvironmentFault):  # a folder that many read and few write
+        lock.put(path, noted)
     transfer.doing = state
     return state
 

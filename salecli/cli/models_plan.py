@@ -39,11 +39,11 @@ def plan(
         except ModelError as error:
             faults.append((agent.name, error.message, error.hint))
     faults += [(one.wish.name, _short(one), one.advice) for one in places if one.advice]
-    loads = phases(places, have)
+    served = [agent.name for agent in spec.agents if agent.remote]
+    loads = phases(places, have, served=bool(served))
     files = {agent.name: agent.path.name for agent in spec.local}
     (_records if json else _tables)(output, places, loads, files)
     output.story(f"pool {spec.name} ({spec.file}): {_machine(have.memory)}")
-    served = [agent.name for agent in spec.agents if agent.remote]
     if served:
         output.story(f"on servers, and not in this plan: {', '.join(served)}")
     for name, why, hint in faults:

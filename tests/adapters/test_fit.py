@@ -92,11 +92,14 @@ def test_the_cache_shrinks_before_the_context() -> None:
     whole = footprint(wish.header, 32_768).memory
     half = place(wish, Room(whole - GIB))
     assert (half.context, half.kv, half.advice) == (32_768, "q8_0", "")
+    assert half.less == "its KV cache is q8_0 instead of f16, which does not fit into memory"
     short = place(wish, Room(int(19.76e9) + 2 * GIB))
     assert (short.context, short.kv, short.advice) == (8_192, "q8_0", "")
     assert short.footprint.memory <= int(19.76e9) + 2 * GIB
     kept = place(Wish("32B", wish.header, 32_768, kv="f16"), Room(int(19.76e9) + 2 * GIB))
     assert (kept.context, kept.kv) == (4_096, "f16")
+    assert kept.less.startswith("its context is 4,096 tokens instead of 32,768")
+    assert place(Wish("32B", wish.header, 32_768, kv="q8_0"), Room(whole - GIB)).less == ""
 
 
 def test_what_cannot_fit_comes_with_advice() -> None:
@@ -130,6 +133,13 @@ def test_four_that_do_not_fit_together_load_seven_times() -> None:
     assert bids.loads == ("4B", "8B", "14B", "32B")
     assert marks.loads == ("14B", "8B", "4B")
     assert len(refined.loads) + len(again.loads) <= 2 * 4 - 3
+
+
+def test_where_a_server_may_lead_all_models_refine() -> None:
+    one_at_a_time = [place(wish, Room(20 * GIB)) for wish in wishes()]
+    _, _, refined, again = phases(one_at_a_time, Room(20 * GIB), served=True)
+    assert refined.loads == ("32B",)  # the others have just marked, and stay
+    assert again.loads == ("14B", "8B", "4B")
 
 
 def test_one_at_a_time_is_the_worst_and_bounded() -> None:

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from salecli.bench.__main__ import ROOMS, figure, mark, write
+from salecli.bench.__main__ import LONG, ROOMS, figure, main, mark, write
 from salecli.bench.startup import cpu
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", ROOMS + LONG)
 def test_every_room_measures(room: str) -> None:
     assert callable(importlib.import_module(f"salecli.bench.{room}").rows)
+
+
+def test_an_unknown_room_is_said_before_any_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", "bath"]) == 2
+    assert capsys.readouterr().err.startswith("sale: there is no room 'bath'\n")
 
 
 def row(name: str, value: float) -> dict[str, object]:

@@ -9,6 +9,7 @@ import pytest
 
 from salecli import resources
 from salecli.adapters import measured
+from salecli.build import market
 from salecli.config import Settings
 from salecli.fitted import local, residency_of, seen
 from salecli.pool import load_pool, model_identity
@@ -72,6 +73,15 @@ def test_what_cannot_run_is_said_with_what_to_change(pool: Path, private_home: P
     done = sale("models", "plan", "--pool", str(pool), cwd=pool.parent)
     assert done.returncode == 3
     assert "practice-none.gguf does not exist" in done.stderr
+
+
+def test_what_was_made_smaller_to_fit_is_told_once(pool: Path) -> None:
+    """As the budget leaves no room for the larger one's whole KV cache."""
+    settings = Settings.model_validate({"models": {"budget": "84500000"}})
+    with market(settings, load_pool(str(pool))) as made:
+        told = [[list(agent.told()) for agent in made.agents] for _ in range(2)]
+    said = "its KV cache is q8_0 instead of f16, which does not fit into memory"
+    assert told == [[[], [said]], [[], []]]
 
 
 @pytest.mark.slow

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import pytest
 
-from salecli.adapters import endpoint
+from salecli.adapters import endpoint, endpoint_bytes
 from salecli.adapters.endpoint import EndpointModel
 from salecli.core import events
 from salecli.core.agent import Agent, Pool, Profile
@@ -128,9 +130,10 @@ def test_the_agent_is_out_and_the_auction_goes_on(fault: str, serve: Serve, reac
 
 
 def test_a_server_that_wants_a_key(serve: Serve, reach: Reach) -> None:
-    with pytest.raises(ModelError, match=r"needs a key \(401\)") as error:
-        reach(serve({"/v1/models": refused(401)}).url).load()
-    assert "key_env" in error.value.hint
+    for status in (401, 403):
+        with pytest.raises(ModelError, match=rf"needs a key \({status}\)") as error:
+            reach(serve({"/v1/models": refused(status)}).url).load()
+        assert "key_env" in error.value.hint
 
 
 def test_a_server_that_is_down(reach: Reach, serve: Serve) -> None:
@@ -156,11 +159,61 @@ def test_a_server_that_lies_about_usage_is_noted_and_not_believed(
     counts: dict[str, Any], serve: Serve, reach: Reach
 ) -> None:
     server = serve(changed(completions=lambda body: streamed(body, counts=counts)))
-    model = reach(server.url)
+    model = reach(server.url, context=4096)
     _, found = drained(model, Limits(max_tokens=9))
     prompt = len(server.asked[-1][1]["prompt"])
     assert (found.prompt, found.evaluated, found.generated) == (prompt, prompt, 3)
     assert ["cannot be true" in note for note in model.told()] == [True]
+
+
+def test_a_server_that_never_ends_is_cut_where_it_was_told_to(serve: Serve, reach: Reach) -> None:
+    def endless(body: Body) -> Answer:
+        content = {"content": [entry("1", with_ids=True)]}
+        return as_events(repeat({"choices": [{"text": "1", "logprobs": content, "finish_reason": None}]}))
+
+    server = serve(changed(completions=endless))
+    tokens, found = drained(reach(server.url), Limits(max_tokens=9, think=4, deadline=20))
+    assert len(tokens) == 9
+    assert (found.generated, found.thoughts, found.end) == (13, 4, "length")
+    assert server.broken.wait(5)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_an_answer_without_end_is_not_kept(
+    kind: str, serve: Serve, reach: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint_bytes, "MOST", 1 << 20)
+    endless = Answer(repeat(b"data: " + b" " * 65_000 + b"\n"), kind)
+    path = (
+        {"models": lambda body: endless} if kind.endswith("json") else {"completions": lambda body: endless}
+    )
+    server = serve(changed(**path))
+    with pytest.raises(ModelError, match="sends more than 1 MiB at once"):
+        drained(reach(server.url), Limits(max_tokens=9, deadline=20))
+    assert server.broken.wait(5)
+
+
+def test_an_answer_that_was_not_to_be_compressed(serve: Serve, reach: Reach) -> None:
+    packed = gzip.compress(b" " * (8 << 20))
+    server = serve({"/v1/models": lambda body: Answer([packed], content_encoding="gzip")})
+    with pytest.raises(ModelError, match="compresses its answers, though it is asked not to"):
+        reach(server.url).load()
+    assert server.asked[0][2]["accept-encoding"] == "identity"
+
+
+def test_a_proxy_sees_nothing_that_goes_to_this_machine(
+    serve: Serve, reach: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, server = serve({}), serve(llama())
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert drained(reach(server.url), Limits(max_tokens=9))[0]
+    assert not proxy.asked
+    with pytest.raises(ModelError, match="no such address"):  # one beyond it goes the way that the user named
+        reach("http://gpu.invalid:8080/v1").load()
+    assert proxy.asked
 
 
 def test_what_was_generated_before_the_cut_is_paid_for(serve: Serve, reach: Reach) -> None:

@@ -17,7 +17,8 @@ from salecli.adapters.endpoint_answers import entropy, shares
 from salecli.core.calls import Limits, Token, Turn, Usage
 from salecli.errors import ContextFull
 from tests.endpoints.conftest import Reach, Serve
-from tests.endpoints.scripts import distribution, llama, number, ollama, vllm
+from tests.endpoints.scripts import KNOWN, distribution, entry, llama, number, ollama, vllm
+from tests.endpoints.servers import Answer, Body, as_events
 
 ASK = [Turn("user", "count"), Turn("assistant", "")]
 PREFIX, ENDING = [Turn("user", "mark it")], [Turn("user", "a plan"), Turn("assistant", "Score: ")]
@@ -49,6 +50,7 @@ def test_llama_server(serve: Serve, reach: Reach) -> None:
     loaded = model.load()
     assert loaded is not None
     assert (loaded.vocabulary, loaded.context, loaded.bytes) == (500, 4096, 0)
+    assert model.told() == ["its context is 4,096 tokens instead of 8,192: its server has no more"]
     tokens, usage = drained(model, Limits(max_tokens=9, temperature=0.0))
     assert [(token.id, token.text) for token in tokens] == [(number(one), one) for one in "123"]
     prompt = server.asked[-1][1]["prompt"]
@@ -136,6 +138,32 @@ def test_thoughts_are_capped_and_not_shown(serve: Serve, reach: Reach) -> None:
     assert answer["prompt"][:begun] == thought["prompt"]
     assert 4 in answer["prompt"][begun:]
     assert usage.generated > len(tokens)
+    # Both requests are paid for: the first one's prompt, and what the second one evaluated.
+    assert (usage.thoughts, usage.prompt) == (2, len(answer["prompt"]))
+    assert usage.evaluated == len(thought["prompt"]) + len(answer["prompt"])
+
+
+def test_the_prompt_of_a_thought_is_paid_for_as_llama_server_counts_it(serve: Serve, reach: Reach) -> None:
+    """Of a thought that ended by itself: there the stream is left before its usage comes."""
+    script = llama()
+    plain = script["/v1/completions"]
+
+    def thinking(body: Body) -> Answer:
+        if not body.get("timings_per_token"):
+            return plain(body)
+        parts = [
+            {"choices": [{"text": "", "logprobs": {"content": [{**entry("x", True), "id": id_}]}}]}
+            for id_ in (number("x"), KNOWN["</think>"], number("y"))
+        ]
+        return as_events([{**part, "timings": {"prompt_n": 7}} for part in parts])
+
+    script["/v1/completions"] = thinking
+    server = serve(script)
+    tokens, usage = drained(reach(server.url), Limits(max_tokens=9, think=5))
+    assert "".join(token.text for token in tokens) == "123"
+    answer = server.asked[-1][1]
+    assert answer["prompt"][-4:-3] == [number("x")]
+    assert (usage.thoughts, usage.evaluated) == (1, 7 + len(answer["prompt"]))
 
 
 @given(st.lists(st.floats(0.0, 1.0, exclude_min=True), min_size=2, max_size=60), st.integers(1, 60))

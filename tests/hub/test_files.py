@@ -188,6 +188,25 @@ def test_a_disk_that_fills_up(place: Place, tmp_path: Path) -> None:
     assert "free as much and type the same command again: it goes on where it was" in wrong
 
 
+def test_a_folder_that_is_only_read_is_verified_all_the_same(place: Place) -> None:
+    assert place.pull().returncode == 0
+    (place.models / "small.gguf").write_bytes(b"rot")
+    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" || exit 99; exec "$@"'
+    done = subprocess.run(
+        [*SPACE, "sh", "-c", script, place.models, *place.command("verify", str(place.pool))],
+        env=place.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode in (1, 99) and not done.stdout:
+        pytest.skip("no user namespaces here")
+    assert done.returncode == 3, done.stderr
+    assert sorted(line.split()[-1] for line in done.stdout.splitlines()) == ["damaged", "verified"]
+    assert "Read-only" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["../out.gguf", "/tmp/out.gguf", "~/out.gguf", "a/../../out.gguf"])
 def test_no_file_of_a_hub_lands_outside_of_the_models_folder(place: Place, name: str) -> None:
     place.only_large()
