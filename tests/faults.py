@@ -1,6 +1,7 @@
 """`make faults`: every attack and fault that is tried, promise by promise, with its result and time.
 
     python -m tests.faults [PATTERN ...]    only the promises whose name holds a pattern
+    python -m tests.faults FILE.xml ...     of a run that was made: make test PYTEST_ARGS=--junitxml=FILE.xml
 
 Prints the table and writes it to tests/faults.md, which the README's section on security links to.
 """
@@ -15,11 +16,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
+from xml.etree import ElementTree
 
 import pytest
 
@@ -83,6 +85,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/fuzz/test_config.py",
         "tests/fuzz/test_actions.py",
     ),
+    "A file from a hub is whole, or not there": ("tests/hub/test_*.py",),
     "A batch accounts for every task once": (
         "tests/e2e/test_batch*.py",
         "tests/e2e/test_kills.py",
@@ -123,6 +126,22 @@ def named(nodeid: str) -> str:
     parameter = parameter.removesuffix("]")
     parameter = parameter if len(parameter) <= 50 else f"{parameter[:47]}..."
     return plain.replace("_", " ") + (f": {parameter}" if parameter else "")
+
+
+def recorded(reports: Iterable[Path]) -> Recorder:
+    """What pytest wrote down of whole runs, as JUnit XML."""
+    recorder = Recorder()
+    for one in reports:
+        for found in ElementTree.parse(one).iter("testcase"):
+            nodeid = f"{found.get('classname', '').replace('.', '/')}.py::{found.get('name', '')}"
+            case = recorder.cases.setdefault(nodeid, Case(named(nodeid)))
+            case.seconds += float(found.get("time", 0))
+            outcomes = {part.tag for part in found}
+            if outcomes & {"failure", "error"}:
+                case.result = "failed"
+            elif "skipped" in outcomes:
+                case.result = "skipped"
+    return recorder
 
 
 def files() -> dict[str, list[str]]:
@@ -209,21 +228,27 @@ def show(found: dict[str, list[Case]]) -> None:
         say("{:>4} tried {:>4} passed {:>3} failed {:>3} skipped {:>5} s\n".format(*counted(cases)))
 
 
-def main(patterns: Iterable[str]) -> int:
+def ran(paths: Sequence[str]) -> tuple[Recorder, int]:
+    """Run test files; what came of them, and pytest's exit code."""
+    recorder = Recorder()
+    return recorder, pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *paths], plugins=[recorder])
+
+
+def main(patterns: Sequence[str]) -> int:
     """Run the tests of the promises asked for; not 0 where one failed. A report is written of all alone."""
-    wanted = list(patterns)
+    reports = [Path(one).resolve() for one in patterns if one.endswith(".xml")]
+    wanted = [] if reports else list(patterns)
     known = {
         promise: paths
         for promise, paths in files().items()
         if not wanted or any(pattern.lower() in promise.lower() for pattern in wanted)
     }
-    recorder = Recorder()
     os.chdir(ROOT)
     asked = [path for paths in known.values() for path in paths]
     if not asked:
         sys.stderr.write(f"no promise holds {' or '.join(wanted)}; there are: {', '.join(PROMISES)}\n")
         return 2
-    ended = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *asked], plugins=[recorder])
+    recorder, ended = (recorded(reports), 0) if reports else ran(asked)
     found: dict[str, list[Case]] = {
         promise: [case for nodeid, case in recorder.cases.items() if nodeid.partition("::")[0] in paths]
         for promise, paths in known.items()
@@ -232,6 +257,8 @@ def main(patterns: Iterable[str]) -> int:
     if not wanted and ended in (0, 1):
         REPORT.write_text(report(found), encoding="utf-8")
         sys.stdout.write(f"\nwritten to {REPORT.relative_to(ROOT)}\n")
+    if any(case.result == "failed" for cases in found.values() for case in cases):
+        return int(ended) or 1
     return int(ended)
 
 
