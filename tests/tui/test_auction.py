@@ -274,7 +274,8 @@ def test_esc_twice_stops_the_run_and_once_warns(run: LiveRun) -> None:
         assert not run.board.winner
         await pilot.press("escape")
         await until(pilot, lambda: run.ended and run.stopped, run)
-        assert line(app, "wait") == "The run has failed: you stopped the run"
+        assert line(app, "reason") == "The run has failed: you stopped the run"
+        assert line(app, "wait").startswith("what was done until then: sale show ")
         await pilot.press("escape", "escape")
         assert not app.auction.armed
 
