@@ -34,7 +34,7 @@ from salecli.core.values import Patch, Task, Verdict
 from salecli.core.verdict import reached
 from salecli.endpoints import Endpoints
 from salecli.errors import ModelError, PatchRefused, RepositoryError
-from salecli.fitted import check_pulled, less, local, residency_of
+from salecli.fitted import check_pulled, local, residency_of
 from salecli.pool import AgentSpec, PoolSpec, load_pool
 from salecli.pricing import Price, price_of, unmeasured
 from salecli.sampling import PHASES
@@ -276,13 +276,12 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
             agents.append(_agent(spec, one, price, served, profile, remote=True, told=served.told))
             continue
         try:
-            model = local(settings, one, residency)
-            told = _once(less(settings, one, residency))
+            model, less = local(settings, one, residency)
         except ModelError as error:
             raise ModelError(f"agent {one.name} of pool {spec.name}: {error.message}", error.hint) from error
         if price.usd is None:
             raise unmeasured(one, settings.pool)
-        agents.append(_agent(spec, one, price, model, profile, told=told))
+        agents.append(_agent(spec, one, price, model, profile, told=_once(less)))
     return Pool(
         name=spec.name,
         agents=tuple(agents),

@@ -160,8 +160,7 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     except SaleError as error:
         yield Finding("pool", error.message, error.hint, fine=False)
         return
-    served = [agent for agent in spec.agents if agent.remote]
-    yield from _endpoints(settings, served, ask=load)
+    yield from _endpoints(settings, spec.served, ask=load)
     rows = [look(agent, settings.models.hour) for agent in spec.local]
     if any(row["price"] is None for row in rows):
         yield _unpriced(settings.pool, [row["agent"] for row in rows if row["price"] is None])
@@ -181,7 +180,7 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
     if len(found) == len(rows):
         size = sum(row["bytes"] for row in rows)
         here = [f"{plural(len(rows), 'model')} found, {amount(size)}"] if rows else []
-        there = [f"{len(served)} on servers"] if served else []
+        there = [f"{len(spec.served)} on servers"] if spec.served else []
         yield Finding(
             "pool",
             f"{spec.name}: {', '.join(here + there)}",
@@ -217,8 +216,9 @@ def looked(settings: Settings, spec: PoolSpec) -> list[dict[str, Any]]:
     """A row for each of a pool's models, in pool order; servers are asked what they can."""
     from salecli.endpoints import look as look_served
 
-    served = [agent for agent in spec.agents if agent.remote]
-    rows = {row["agent"]: row for row in (look_served(settings, served, ask=True) if served else ())}
+    rows = {
+        row["agent"]: row for row in (look_served(settings, spec.served, ask=True) if spec.served else ())
+    }
     return [rows[agent.name] if agent.remote else look(agent, settings.models.hour) for agent in spec.agents]
 
 

@@ -49,15 +49,17 @@ def placed(settings: Settings, agent: AgentSpec, have: Room) -> Place:
     return place(Wish(agent.name, model.header, model.context, agent.kv, layers), have)
 
 
-def local(settings: Settings, agent: AgentSpec, residency: Residency) -> LlamaModel:
+def local(settings: Settings, agent: AgentSpec, residency: Residency) -> tuple[LlamaModel, list[str]]:
     """`agent`'s model, not loaded yet: fitted into the budget, with the threads measured to be best.
+
+    With it, for the user, what of it is less than its pool asks for, so that it fits.
 
     Raises:
         ModelError: as `placed`.
     """
     fits = placed(settings, agent, Room(residency.budget, residency.vram))
-    known = None if settings.models.threads else measured.read(model_identity(agent.path))
-    return LlamaModel(
+    known = None if settings.models.threads else seen(agent)
+    model = LlamaModel(
         agent.path,
         name=agent.name,
         context=fits.context,
@@ -67,12 +69,7 @@ def local(settings: Settings, agent: AgentSpec, residency: Residency) -> LlamaMo
         gpu_layers=fits.gpu_layers,
         residency=residency,
     )
-
-
-def less(settings: Settings, agent: AgentSpec, residency: Residency) -> list[str]:
-    """What of `agent`'s model is less than its pool asks for, so that it fits: for the user."""
-    said = placed(settings, agent, Room(residency.budget, residency.vram)).less
-    return [said] if said else []
+    return model, [fits.less] if fits.less else []
 
 
 def seen(agent: AgentSpec) -> measured.Measured | None:

@@ -158,6 +158,11 @@ class PoolSpec(PoolTable):
         """The agents whose models run on this machine, in pool order."""
         return tuple(agent for agent in self.agents if not agent.remote)
 
+    @property
+    def served(self) -> tuple[AgentSpec, ...]:
+        """The agents whose models run on servers, in pool order."""
+        return tuple(agent for agent in self.agents if agent.remote)
+
     def agent(self, name: str) -> AgentSpec:
         """The agent called `name`.
 

@@ -30,7 +30,7 @@ def bench(
     settings = load_settings(repository_root(Path()), {"pool": pool})
     spec = load_pool(settings.pool, settings.models.folder)
     check_pulled(spec)
-    served = [agent.name for agent in spec.agents if agent.remote]
+    served = [agent.name for agent in spec.served]
     if served:
         output.story(f"on servers, and not measured here: {', '.join(served)}")
     have = room(settings)

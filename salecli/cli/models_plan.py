@@ -39,7 +39,7 @@ def plan(
         except ModelError as error:
             faults.append((agent.name, error.message, error.hint))
     faults += [(one.wish.name, _short(one), one.advice) for one in places if one.advice]
-    served = [agent.name for agent in spec.agents if agent.remote]
+    served = [agent.name for agent in spec.served]
     loads = phases(places, have, served=bool(served))
     files = {agent.name: agent.path.name for agent in spec.local}
     (_records if json else _tables)(output, places, loads, files)

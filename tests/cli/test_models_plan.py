@@ -97,7 +97,7 @@ def test_what_the_bench_measures_is_kept(pool: Path) -> None:
     spec = load_pool(str(pool))
     assert seen(spec.agents[1]) == kept
     with residency_of(Settings()) as residency:
-        assert local(Settings(), spec.agents[1], residency).threads == (kept.threads, kept.threads_prefill)
+        assert local(Settings(), spec.agents[1], residency)[0].threads == (kept.threads, kept.threads_prefill)
 
 
 def test_models_on_servers_are_not_measured_here(pool: Path) -> None:

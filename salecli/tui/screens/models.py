@@ -177,7 +177,7 @@ own models.
         from salecli.fitted import local
 
         assert self._residency is not None
-        return local(self.settings, spec, self._residency)
+        return local(self.settings, spec, self._residency)[0]
 
     # --- showing ----------------------------------------------------------------------------------------
 
