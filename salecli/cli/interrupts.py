@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -27,6 +27,15 @@ def interrupts() -> Iterator[None]:
         return
     pressed = False
 
+    def on_loss(lost: type[BaseException]) -> None:
+        nonlocal pressed
+        if lost is KeyboardInterrupt:
+            pressed = False
+            _again(signal.SIGINT)
+        elif lost is Terminated:
+            signal.signal(signal.SIGTERM, on_terminate)
+            _again(signal.SIGTERM)
+
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         if pressed:
@@ -44,8 +53,38 @@ def interrupts() -> Iterator[None]:
     wanted: dict[int, Answer] = {signal.SIGINT: on_interrupt, signal.SIGTERM: on_terminate}
     if hasattr(signal, "SIGHUP"):
         wanted[signal.SIGHUP] = on_terminate
-    with answered(wanted):
+    with answered(wanted), _losses(on_loss):
         yield
+
+
+@contextmanager
+def _losses(told: Callable[[type[BaseException]], None]) -> Iterator[None]:
+    """Tell of exceptions that Python drops: a signal may arrive while a weak reference's callback runs.
+
+    Imports have such callbacks for their locks, so that a Ctrl-C of the first second could be lost.
+    """
+    report = sys.unraisablehook
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if issubclass(what.exc_type, (KeyboardInterrupt, Terminated)):
+            told(what.exc_type)
+        else:
+            report(what)
+
+    sys.unraisablehook = dropped
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
+
+
+def _again(number: int) -> None:
+    """Send ourselves a signal once more, when what dropped it has had time to return."""
+    main = threading.main_thread().ident
+    assert main is not None
+    again = threading.Timer(0.01, signal.pthread_kill, (main, number))
+    again.daemon = True
+    again.start()
 
 
 def _at_once() -> None:

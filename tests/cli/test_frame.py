@@ -191,6 +191,28 @@ def test_a_signal_ends_a_run_in_order(number: signal.Signals, code: int, said: s
     assert (process.returncode, out, err) == (code, "cleaned\n", f"sale: {said}\n")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_not_lost_where_python_drops_exceptions(number: signal.Signals, code: int) -> None:
+    """As in the callbacks by which an import gives its lock back."""
+    body = f"""
+import signal, weakref
+class Lock: pass
+lock = Lock()
+watch = weakref.ref(lock, lambda _: signal.raise_signal({int(number)}))
+del lock
+try:
+    time.sleep(30)
+    print("went on")
+finally:
+    print("cleaned")
+"""
+    process = start(body)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (code, "cleaned\n")
+    assert err.startswith("sale: ")
+    assert err.count("\n") == 1
+
+
 def test_a_second_interrupt_ends_at_once() -> None:
     process = start(WAIT.format(after="    time.sleep(60)\n    print('too late', flush=True)"))
     assert process.stdout is not None
