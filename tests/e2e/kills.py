@@ -106,7 +106,9 @@ class Kills:
         """Every run that a line told of as passed or failed, with its task."""
         self.batches: list[dict[str, str]] = []
         """The outcomes of each batch that was ended."""
-        self.sittings = self.restarts = self.stopped = 0
+        self.sittings = self.restarts = 0
+        self.owners: set[int] = set()
+        """Every sitting's process."""
 
     def digest(self) -> str:
         """Of every byte of every repository."""
@@ -139,9 +141,12 @@ class Kills:
             )
         self._account()
 
-    def _begin(self) -> Sitting:
+    def _environment(self) -> dict[str, str]:
         names = {"HOME": "", "XDG_DATA_HOME": "data", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache"}
-        env = {**os.environ, **{name: str(self.home / folder) for name, folder in names.items()}}
+        own = {name: str(self.home / folder) for name, folder in names.items()}
+        return {**os.environ, **own, "HF_HUB_OFFLINE": "1"}
+
+    def _begin(self) -> Sitting:
         return Sitting(
             subprocess.Popen(
                 [*SALE, "batch", str(self.folder), "--json", "--plain"],
@@ -149,7 +154,7 @@ class Kills:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                env={**env, "HF_HUB_OFFLINE": "1"},
+                env=self._environment(),
             )
         )
 
@@ -200,10 +205,15 @@ class Kills:
             process.returncode == -2 or not any("Traceback" in line for line in sitting.story), sitting.story
         )
         until = time.monotonic() + _GONE
-        # What an engine made that was stopped before it could say so is the next sitting's to remove.
-        owners = [self.stopped] if self.done["daemon"] > self.restarts else [self.stopped, process.pid]
-        self.restarts, self.stopped = self.done["daemon"], process.pid
-        while left := [*below(self.home), *(name for pid in owners for name in owned_containers(pid))]:
+        # What an engine made that was stopped before it could say so is the next run's to remove, and so is
+        # what nobody was left to start: neither runs.
+        self.owners.add(process.pid)
+        owners = self.owners - {process.pid} if self.done["daemon"] > self.restarts else self.owners
+        self.restarts = self.done["daemon"]
+        while left := [
+            *below(self.home),
+            *(name for pid in owners for name in owned_containers(pid, begun=True)),
+        ]:
             claim(time.monotonic() < until, f"left: {left}")
             time.sleep(0.1)
         for stream in (process.stdout, process.stderr):
@@ -239,7 +249,9 @@ class Kills:
 
     def _account(self) -> None:
         """What was told is in the journals, once, and in memory; no container is left of any sitting."""
-        claim(not owned_containers(self.stopped), f"left at the end: {owned_containers(self.stopped)}")
+        subprocess.run([*SALE, "sandbox", "clean"], env=self._environment(), check=True, capture_output=True)
+        left = [name for pid in self.owners for name in owned_containers(pid)]
+        claim(not left, f"left at the end: {left}")
         kept: Counter[str] = Counter()
         for file in self._journals():
             of_batch = Counter(

@@ -118,7 +118,17 @@ def below(home: Path) -> list[int]:
     return found
 
 
-def owned_containers(pid: int) -> list[str]:
-    """Names of the containers that the process `pid` opened, running or not."""
-    command = ("docker", "ps", "-a", "--filter", f"label=sale.owner={pid}", "--format", "{{.Names}}")
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+def owned_containers(pid: int, begun: bool = False) -> list[str]:
+    """Names of the containers that the process `pid` opened, running or not; or of those that ever began."""
+    command = (
+        "docker",
+        "ps",
+        "-a",
+        "--filter",
+        f"label=sale.owner={pid}",
+        "--format",
+        "{{.Names}} {{.State}}",
+    )
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    states = dict(line.split() for line in lines)
+    return [name for name, state in states.items() if not (begun and state == "created")]
