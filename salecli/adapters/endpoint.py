@@ -96,6 +96,9 @@ class EndpointModel:
             where = f"{server.model} at {self.line.address.name}"
             return Loaded(where, 0, self._fits(server), server.vocabulary, seconds)
 
+    def preload(self) -> None:
+        """Nothing is loaded here."""
+
     def told(self) -> list[str]:
         """Notes for the user since the last call."""
         notes, self._notes = self._notes, []

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from salecli.adapters.llama_call import Call
 from salecli.adapters.llama_child import Child
 from salecli.adapters.llama_refusal import refusal
 from salecli.adapters.machine import cores
+from salecli.adapters.modelfile import ModelFile
 from salecli.adapters.residency import Residency
 from salecli.adapters.wire import Message
 from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
@@ -69,11 +70,12 @@ class LlamaModel:
         self._gpu_layers = gpu_layers
         self._residency = residency or Residency()
         self._child: Child | None = None
-        self._header: gguf_header.Header | None = None
-        self._stamp: _Stamp | None = None
+        self._seen = ModelFile(self.file)
         self._turn = threading.Lock()
         self._holder: int | None = None
         self._calls: list[Call] = []
+        self._ready = False
+        self._ahead: Loaded | None = None
 
     def __repr__(self) -> str:
         return f"LlamaModel({str(self.file)!r})"
@@ -96,11 +98,7 @@ class LlamaModel:
     @property
     def header(self) -> gguf_header.Header:
         """What the file said of itself at the first look; ModelError where it is no whole text model."""
-        if self._header is None:
-            stamp = _stamp(self.file)
-            self._header = gguf_header.read(self.file)
-            self._stamp = stamp
-        return self._header
+        return self._seen.header
 
     @property
     def context(self) -> int:
@@ -133,7 +131,7 @@ class LlamaModel:
     @property
     def same(self) -> bool:
         """Whether the file is the one that was first looked at."""
-        return self._header is None or _stamp(self.file) == self._stamp
+        return self._seen.same
 
     @property
     def threads(self) -> tuple[int, int]:
@@ -144,7 +142,7 @@ class LlamaModel:
     @property
     def loaded(self) -> bool:
         """Whether the model is resident now."""
-        return self._child is not None and not self._child.gone
+        return self._ready and self._child is not None and not self._child.gone
 
     @property
     def pid(self) -> int | None:
@@ -157,9 +155,24 @@ class LlamaModel:
         return self.name if self.name == self.file.name else f"{self.name} ({self.file.name})"
 
     def load(self) -> Loaded | None:
-        """Make the model resident; None where it already was."""
+        """Make the model resident; None where it already was, and that was said."""
         with self._job() as (_, _, loaded):
-            return loaded
+            ahead, self._ahead = self._ahead, None
+            return loaded or ahead
+
+    def preload(self) -> None:
+        """Begin to load beside what is resident, where memory has room for both; returns at once.
+
+        What fails is said by the `load` that follows, which returns what was loaded here.
+        """
+        if not self._calls and not self.loaded:
+            threading.Thread(target=self._preload, name=f"preload-{self.name}", daemon=True).start()
+
+    def _preload(self) -> None:
+        with suppress(ModelError, OSError), self._job(beside=True) as (_, _, loaded):
+            self._ahead = loaded or self._ahead
+        if self._residency.closed:  # while its process was starting
+            self.unload()
 
     def cancel(self) -> None:
         """End the calls that other threads are in, also those that wait for their turn: ModelError there.
@@ -172,6 +185,7 @@ class LlamaModel:
 
     def unload(self) -> None:
         """End the model's process, which frees its memory; a job that runs fails. It loads again at need."""
+        self._ready = False
         child, self._child = self._child, None
         if child is not None:
             child.end()
@@ -239,8 +253,13 @@ class LlamaModel:
             return [_choice(choice) for choice in end["choices"]]
 
     @contextmanager
-    def _job(self, deadline: float | None = None) -> Iterator[tuple[Child, Call, Loaded | None]]:
-        """The process, loaded and for this call alone; with what was loaded for that."""
+    def _job(
+        self, deadline: float | None = None, beside: bool = False
+    ) -> Iterator[tuple[Child, Call, Loaded | None]]:
+        """The process, loaded and for this call alone; with what was loaded for that.
+
+        Where it may only load `beside` others, none is unloaded for it, nor waited for.
+        """
         me = threading.get_ident()
         if self._holder == me:
             raise ModelError(
@@ -255,7 +274,7 @@ class LlamaModel:
                 needs = self.footprint
                 if not self.loaded:  # its process may have died: memory is asked for anew
                     self._residency.leave(self)
-                with self._residency.use(self, needs.memory, call.left, call.check, needs.vram):
+                with self._residency.use(self, needs.memory, call.left, call.check, needs.vram, beside):
                     loaded = None if self.loaded else self._start(needs, call)
                     child = self._child
                     if child is None:
@@ -277,7 +296,7 @@ class LlamaModel:
 
     def _start(self, needs: Footprint, call: Call) -> Loaded:
         """Start a process and load the file into it; one that takes too long for its size is ended."""
-        self._check_same()
+        self._seen.check()
         began, own = time.monotonic(), call.until
         patience = LOADING + self.size / SLOWEST
         try:
@@ -310,18 +329,10 @@ class LlamaModel:
             raise
         finally:
             call.until = own
+        self._ready = True
         self._residency.settle(self)
         seconds = time.monotonic() - began
         return Loaded(str(self.file), needs.total, self.context, end["vocabulary"], seconds)
-
-    def _check_same(self) -> None:
-        """Refuse a file that is not the one the run began with: its answers would count as the other's."""
-        if not self.same:
-            gguf_header.read(self.file)  # where it is gone, or broken now, that is what to say
-            raise ModelError(
-                f"{self.file} was replaced or changed since this run first looked at it",
-                "run it again: a new run takes the file as it is now",
-            )
 
     def _replies(
         self, child: Child, job: int, call: Call, keep: bool = True
@@ -367,18 +378,6 @@ def _stop(child: Child, job: int, keep: bool) -> Message | None:
         return child.cancel(job)
     child.end()
     return None
-
-
-_Stamp = tuple[int, int, int, int]
-
-
-def _stamp(file: Path) -> _Stamp | None:
-    """What changes when a file is replaced or written; None where there is none."""
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _plain(turns: Sequence[Turn]) -> list[list[object]]:

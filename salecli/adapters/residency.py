@@ -66,6 +66,8 @@ class Residency:
         self._patience = patience
         self._places: dict[int, _Place] = {}
         self._changed = threading.Condition()
+        self.closed = False
+        """Whether `close_all` was called: then nothing loads ahead of time any more."""
 
     @property
     def budget(self) -> int:
@@ -100,19 +102,21 @@ class Residency:
         timeout: float | None = None,
         check: Callable[[], None] = lambda: None,
         vram: int = 0,
+        beside: bool = False,
     ) -> Iterator[None]:
         """Hold a place of `size` bytes, and `vram` on GPUs, for `tenant`; while the block runs it stays.
 
         Idle models are unloaded until there is room; where all are in use, waits for one, at most
         `timeout` seconds and as long as `check` raises nothing. The place stays taken after the block, until
-        room is wanted or `leave` is called.
+        room is wanted or `leave` is called. Where it may only come in `beside` the others, nobody is unloaded
+        or waited for.
 
         Raises:
             ModelError: it can never fit, no room became free in time, or somebody else has taken the memory.
         """
         user = threading.get_ident()  # the block may end in another thread: generators travel
         until = time.monotonic() + (self._patience if timeout is None else timeout)
-        place = self._enter(_Place(tenant, size, vram=vram), user, until, check)
+        place = self._enter(_Place(tenant, size, vram=vram), user, until, check, beside)
         try:
             yield
         finally:
@@ -137,6 +141,7 @@ class Residency:
     def close_all(self) -> None:
         """Unload every model, also those in use: for the end of the program."""
         with self._changed:
+            self.closed = True
             places = list(self._places.values())
             self._places.clear()
             self._changed.notify_all()
@@ -149,11 +154,15 @@ class Residency:
     def __exit__(self, *_: object) -> None:
         self.close_all()
 
-    def _enter(self, wanted: _Place, user: int, until: float, check: Callable[[], None]) -> _Place:
+    def _enter(
+        self, wanted: _Place, user: int, until: float, check: Callable[[], None], beside: bool
+    ) -> _Place:
         key = id(wanted.tenant)
         with self._changed:
             while (place := self._places.get(key)) is None:
                 self._check_possible(wanted)
+                if beside and not self._has_room(wanted):
+                    raise ModelError(f"no room for {wanted.tenant.name} beside the others")
                 if self._make_room(wanted) and self._is_free(wanted):
                     place = self._places[key] = wanted
                     break
@@ -191,6 +200,15 @@ class Residency:
         while not self._within(wanted, list(self._places.values())):
             self._evict()
         return True
+
+    def _has_room(self, wanted: _Place) -> bool:
+        """Whether it fits as things are."""
+        loading = sum(place.size for place in self._places.values() if not place.settled)
+        return (
+            not self.closed
+            and self._within(wanted, list(self._places.values()))
+            and wanted.size <= self._free() - loading
+        )
 
     def _within(self, wanted: _Place, others: list[_Place]) -> bool:
         if sum(place.size for place in others) + wanted.size > self.budget:

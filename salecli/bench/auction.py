@@ -145,6 +145,10 @@ class Recorded:
         """The model's own."""
         return self._model.load()
 
+    def preload(self) -> None:
+        """The model's own."""
+        self._model.preload()
+
     def cancel(self) -> None:
         """The model's own."""
         self._model.cancel()

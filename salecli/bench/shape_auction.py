@@ -1,19 +1,23 @@
 """`make bench-shapes`: a whole auction of models that do not fit into memory together, and what it takes.
 
-Files of the true shapes are written into a folder first (36 GB for 4B to 32B), then four bids of 24 tokens
-are written and marked. Exit code 0 where every bar is met.
+Files of the true shapes are written into a folder first (36 GB for 4B to 32B), then `sale solve` has four
+bids of 24 tokens written and marked. Exit code 0 where every bar is met.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from salecli.adapters.machine import free_memory
 from salecli.bench.__main__ import figure, mark
@@ -21,6 +25,11 @@ from salecli.bench.shapes import SHAPES, shaped
 from salecli.cli.exits import code_of
 from salecli.cli.output import Output
 from salecli.errors import SaleError, UsageError
+from salecli.practice import repository
+from salecli.practice.curriculum import practice
+
+if TYPE_CHECKING:
+    from salecli.core.events import Event
 
 _PLAN, _CONTEXT = 24, 2_048
 _POOL = """name = "shapes"
@@ -29,6 +38,7 @@ plan_tokens = {plan}
 profile = "compact"
 [limits]
 deadline = 14400
+reply_tokens = 8
 """
 _AGENT = """[[agents]]
 name = "{size}"
@@ -36,15 +46,15 @@ model = "{file}"
 price = {price}
 context = {context}
 """
-_TASK = "# Add\n\n`add(a, b)` in sums.py returns a - b. Make it add."
 _KEPT = 0.95
 """Part of the free memory from before that is free again after."""
 
 
 @dataclass
 class Watch:
-    """The most bytes that this process and its children held together."""
+    """The most bytes that a process and its children held together."""
 
+    pid: int
     most: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -60,7 +70,7 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(0.25):
-            self.most = max(self.most, _tree(os.getpid()))
+            self.most = max(self.most, _tree(self.pid))
 
 
 def _tree(pid: int) -> int:
@@ -113,51 +123,84 @@ def pool_of(sizes: Sequence[str], output: Output) -> Path:
 
 
 def _report(output: Output, file: Path) -> int:
-    """Hold the auction of a pool file, and print its figures beside their bars."""
-    from salecli.build import market
+    """Have `sale solve` sell a task to a pool file's agents, and print its figures beside their bars."""
     from salecli.config import load_settings
     from salecli.core import events
-    from salecli.core.auction import hold
-    from salecli.core.decisions import Decisions
-    from salecli.core.round import Round
-    from salecli.core.tasks import make_task
     from salecli.fitted import residency_of
     from salecli.pool import load_pool
 
-    spec, settings = load_pool(str(file)), load_settings()
-    task = make_task(_TASK, "Add", "sums", "0" * 40, ["sums.py"], lambda _: None, "python -m unittest")
-    budget = residency_of(settings).budget
-    before, began, record, watch = free_memory(), time.monotonic(), Round(), Watch()
-    loads: list[tuple[str, float]] = []
-    with market(settings, spec) as pool, watch.watching():
-        bids_done = 0.0
-        for event in hold(pool, task, None, Decisions(), 1, record):
+    count, budget = len(load_pool(str(file)).agents), residency_of(load_settings()).budget
+    before, began, loads = free_memory(), time.monotonic(), list[tuple[str, float]]()
+    bids, marks, bids_done, marks_done = 0, 0, 0.0, 0.0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _solving(file, Path(folder), budget) as process,
+        Watch(process.pid).watching() as watch,
+    ):
+        for event in _events(process):
             at = time.monotonic() - began
             match event:
-                case events.ModelLoaded(agent=agent, loaded=loaded):
+                case events.ModelLoaded(agent=agent, loaded=loaded) if not marks_done:
                     loads.append((agent, loaded.seconds))
                     output.story(f"{at:8.1f} s  {agent} loaded in {loaded.seconds:.1f} s")
                 case events.BidMade(bid=bid):
-                    bids_done = at
+                    bids, bids_done = bids + 1, at
                     output.story(f"{at:8.1f} s  {bid.agent} bid: {bid.usage.prompt} + {bid.tokens} tokens")
                 case events.Marked(mark=given):
+                    marks += 1
                     output.story(f"{at:8.1f} s  {given.judge} marked {given.agent}")
                 case events.AgentOut(agent=agent, reason=reason):
                     output.story(f"{at:8.1f} s  {agent} is out: {reason}")
-        ended = time.monotonic() - began
+                case events.WinnerChosen(agent=agent):
+                    marks_done = at
+                    output.story(f"{at:8.1f} s  {agent} wins")
+                case events.WorkEnded(end=end):
+                    output.story(f"{at:8.1f} s  its work ends: {end}")
+        code = process.wait()
     after = free_memory()
-    count = len(spec.agents)
     rows: list[Row] = [
-        ("bids", len(record.bids), "", count, len(record.bids) == count),
-        ("marks", len(record.marks), "", count**2, len(record.marks) == count**2),
-        ("loads", len(loads), "", 2 * count - 1, len(loads) <= 2 * count - 1),
+        ("exit code: a market whose random winner solves nothing", code, "", 1, code == 1),
+        ("bids", bids, "", count, bids == count),
+        ("marks", marks, "", count**2, marks == count**2),
+        ("loads for bids and marks", len(loads), "", 2 * count - 1, len(loads) <= 2 * count - 1),
         ("most memory, all processes", watch.most / 1e9, "GB", budget / 1e9, watch.most <= budget),
         ("free again after, of before", after / before, "x", _KEPT, after >= _KEPT * before),
         ("loading", sum(seconds for _, seconds in loads), "s", None, None),
         ("bids with their loads", bids_done, "s", None, None),
-        ("marks with their loads", ended - bids_done, "s", None, None),
+        ("marks with their loads", marks_done - bids_done, "s", None, None),
     ]
     return shown(output, rows)
+
+
+@contextmanager
+def _solving(pool: Path, folder: Path, budget: int) -> Iterator[subprocess.Popen[str]]:
+    """`sale solve` on a small repository, with folders of its own; its events come as lines."""
+    shop, config = folder / "shop", folder / "config" / "sale" / "config.toml"
+    repository.write(practice(1, 1), shop)
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[models]\nbudget = "{budget}"\n[work]\nsteps = 1\nseconds = 14400\n')
+    own = {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CONFIG", "DATA")}
+    command = [sys.executable, "-m", "salecli", "solve", "issue.md", "--json", "--pool", str(pool)]
+    with subprocess.Popen(
+        command,
+        cwd=shop,
+        env={**os.environ, **own},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _events(process: subprocess.Popen[str]) -> Iterator[Event]:
+    from salecli.core.events import from_dict
+
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield from_dict(json.loads(line))
 
 
 Row = tuple[str, object, str, object, bool | None]

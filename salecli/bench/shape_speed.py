@@ -15,6 +15,8 @@ from salecli.cli.output import Output
 
 _DECODE, _PREFILL, _AUCTION = 0.95, 0.98, 1.05
 _ROUNDS = 5
+_SECONDS = 40.0
+"""About what one prompt may take."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +33,7 @@ def _report(output: Output, sizes: Sequence[str]) -> int:
     rows: list[Row] = []
     for agent in load_pool(str(pool)).agents:
         output.story(f"measuring {agent.name}")
-        found = speed(Subject(agent.path, agent.context), _ROUNDS)
+        found = speed(Subject(agent.path, agent.context), _ROUNDS, _SECONDS)
         for what, bar in (("decode", _DECODE), ("prefill", _PREFILL)):
             ratio = found[f"{what}_ratio"]
             rows.append((f"{agent.name}: {what}", 1 / found[what], "tok/s", None, None))

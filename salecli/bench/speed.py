@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from salecli.adapters.llama import LlamaModel
     from salecli.adapters.llama_native import Sequence0
 
-_PROMPT, _DRAWN = (64, 512), (8, 64)
+_PROMPT, _DRAWN = (64, 1_536), (8, 64)
 """Fewest and most tokens of a prompt, and of what is written after it."""
 _SECONDS = 15.0
-"""About what one prompt may take."""
+"""About what one prompt may take, where nobody asked for more."""
 _BETTER = 0.97
 """A number of threads is taken for another one only where it takes less than this part of the time."""
 _LIMITS = Limits(temperature=0.7)
@@ -45,16 +45,20 @@ class Subject:
     """Whether memory holds it twice."""
 
 
-def speed(subject: Subject, rounds: int = 3) -> dict[str, Any]:
-    """Seconds per token on either side, seconds to load, bytes at most, threads; in a process of its own."""
+def speed(subject: Subject, rounds: int = 3, seconds: float = _SECONDS) -> dict[str, Any]:
+    """Seconds per token on either side, seconds to load, bytes at most, threads; in a process of its own.
+
+    `seconds` is about what one prompt may take: the last token of a bid's prompt is a step of its own, which
+    counts the less, the longer the prompt.
+    """
     options = json.dumps(
         [str(subject.file), subject.context, subject.kv, subject.gpu_layers, subject.at_once]
     )
-    (row,) = bare.apart("salecli.bench.speed", options, rounds)
+    (row,) = bare.apart("salecli.bench.speed", options, rounds, seconds)
     return row
 
 
-def measure(subject: Subject, rounds: int) -> dict[str, Any]:
+def measure(subject: Subject, rounds: int, seconds: float) -> dict[str, Any]:
     """The figures, measured from this process."""
     with ExitStack() as stack:
         sequence = stack.enter_context(
@@ -64,7 +68,7 @@ def measure(subject: Subject, rounds: int) -> dict[str, Any]:
         if subject.at_once:
             ours, theirs = [], []
             loaded, model = _loaded(stack, subject, threads)
-            for number, call in enumerate(_calls(model, rounds)):
+            for number, call in enumerate(_calls(model, rounds, seconds)):
                 theirs.append(_bare(sequence, call))
                 ours.append(call)
                 if not number:  # the first round warms both sides up
@@ -73,7 +77,7 @@ def measure(subject: Subject, rounds: int) -> dict[str, Any]:
     if not subject.at_once:
         with ExitStack() as stack:
             loaded, model = _loaded(stack, subject, threads)
-            ours = list(_calls(model, rounds))[1:]
+            ours = list(_calls(model, rounds, seconds))[1:]
             most = peak(model.pid)
         with bare.opened(subject.file, subject.context, subject.kv, subject.gpu_layers) as sequence:
             _use(sequence, threads)
@@ -123,7 +127,7 @@ class _Call:
     """Seconds to draw so many tokens, the prompt being held."""
 
 
-def _calls(model: LlamaModel, rounds: int) -> Iterator[_Call]:
+def _calls(model: LlamaModel, rounds: int, most: float) -> Iterator[_Call]:
     """One call more than `rounds`; the first is short, and the others are as long as its speed allows."""
     words, drawn = _PROMPT[0] // 2, _DRAWN[0]
     for number in range(rounds + 1):
@@ -134,9 +138,9 @@ def _calls(model: LlamaModel, rounds: int) -> Iterator[_Call]:
         call = _Call(usage.prompt, usage.evaluated, seconds, held.generated + (held.end != "length"), longer)
         yield call
         if not number:
-            room = min(_PROMPT[1], model.context - _DRAWN[1] - 8, _SECONDS * call.evaluated / call.prefill)
+            room = min(_PROMPT[1], model.context - _DRAWN[1] - 8, most * call.evaluated / call.prefill)
             words = max(words, int(words * room / call.evaluated))
-            drawn = int(max(_DRAWN[0], min(_DRAWN[1], _SECONDS / 2 * call.drawn / call.decode)))
+            drawn = int(max(_DRAWN[0], min(_DRAWN[1], most / 2 * call.drawn / call.decode)))
 
 
 def _timed(model: LlamaModel, turns: Sequence[Turn], tokens: int) -> tuple[float, Usage]:
@@ -208,4 +212,4 @@ def peak(pid: int | None) -> int:
 
 if __name__ == "__main__":
     name, *rest = json.loads(sys.argv[1])
-    sys.stdout.write(json.dumps([measure(Subject(Path(name), *rest), int(sys.argv[2]))]))
+    sys.stdout.write(json.dumps([measure(Subject(Path(name), *rest), int(sys.argv[2]), float(sys.argv[3]))]))

@@ -70,10 +70,9 @@ class Agent:
         return self.phases.get(phase, self.sampling)
 
     def load(self, task: Task) -> events.Stream:
-        """Make the model resident, and say so where that takes work."""
-        if self.model.loaded:
-            return
-        yield events.ModelLoading(task.id, self.name, self.model.size)
+        """Make the model resident, and say so where that takes work, or took it ahead of time."""
+        if not self.model.loaded:
+            yield events.ModelLoading(task.id, self.name, self.model.size)
         loaded = self.model.load()
         if loaded is not None:
             yield events.ModelLoaded(task.id, self.name, loaded)

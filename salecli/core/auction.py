@@ -8,11 +8,10 @@ from salecli.core import events
 from salecli.core.agent import Pool, seed_for
 from salecli.core.border import border
 from salecli.core.decisions import Decisions, Request
-from salecli.core.merge import merge
 from salecli.core.ports import Memory
 from salecli.core.refine import refine
 from salecli.core.requests import carry_out, led
-from salecli.core.round import Round, cancels, marking
+from salecli.core.round import Round, asked, marking
 from salecli.core.scoring import final_bids
 from salecli.core.values import Bid, Task
 from salecli.errors import ModelError
@@ -35,15 +34,15 @@ def hold(
         ModelError: nobody bid.
     """
 
-    def asked(request: Request) -> events.Stream:
+    def requested(request: Request) -> events.Stream:
         return carry_out(request, pool, task, seed, record)
 
     record.weights, record.seed = pool.weights, seed
     yield from _bidding(pool, task, seed, record)
-    yield from border(task, decisions, "bids", asked)
+    yield from border(task, decisions, "bids", requested)
     yield from marking(pool, task, record.bids, record)
     yield from led(pool, task, record)
-    yield from border(task, decisions, "marks", asked)
+    yield from border(task, decisions, "marks", requested)
     record.provisional = record.leader(pool).agent
     if memory is not None:
         by_agent = {bid.agent: bid for bid in record.bids}
@@ -52,14 +51,14 @@ def hold(
             record.bids += refined
             yield from marking(pool, task, refined, record)
             yield from led(pool, task, record)
-    yield from border(task, decisions, "winner", asked)
+    yield from border(task, decisions, "winner", requested)
     yield from _choose(pool, task, decisions, record)
 
 
 def _bidding(pool: Pool, task: Task, seed: int, record: Round) -> Generator[events.Event, None, None]:
     streams = {agent.name: agent.bid(task, seed_for(seed, "bid", agent.name)) for agent in pool.agents}
     hints: list[str] = []
-    bids = yield from _noting(merge(streams, pool.at_once, cancels(pool), pool.remote), hints)
+    bids = yield from _noting(asked(pool, streams), hints)
     record.bids += [bid for bid in bids.values() if bid is not None]
     if not record.bids:
         raise ModelError(

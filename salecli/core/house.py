@@ -196,10 +196,12 @@ class House:
             earlier = [*earlier[:-1], hinted(earlier[-1], comment)]
         self.decisions.handed_over()  # what was asked of the work before does not concern this one
         yield events.WorkStarted(sale.task.id, bid.agent, bid.refined, attempt, attempts, self.limits)
+        agent = self.pool.agent(bid.agent)
+        agent.model.preload()  # while the sandbox opens
         sandbox = self.workspace.open()
         try:
             done = yield from work(
-                self.pool.agent(bid.agent),
+                agent,
                 sale.task,
                 bid,
                 sandbox,

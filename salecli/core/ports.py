@@ -30,6 +30,12 @@ class Model(Protocol):
     def load(self) -> Loaded | None:
         """Make the model resident; None where it already was."""
 
+    def preload(self) -> None:
+        """Begin to load beside what is resident, where memory has room for both; returns at once.
+
+        What fails is said by the `load` that follows, which returns what was loaded here.
+        """
+
     def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
         """Continue a chat token by token; closing the generator cancels the model's work."""
 

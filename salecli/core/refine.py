@@ -6,9 +6,8 @@ from collections.abc import Generator, Mapping
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
-from salecli.core.merge import merge
 from salecli.core.ports import Memory
-from salecli.core.round import cancels
+from salecli.core.round import asked
 from salecli.core.values import Bid, Task
 from salecli.errors import EnvironmentFault, MemoryFault
 
@@ -23,7 +22,7 @@ def refine(
         for agent in pool.agents
         if agent.name in bids and prices[agent.name] < prices[leader]
     }
-    refined = yield from merge(streams, pool.at_once, cancels(pool), pool.remote)
+    refined = yield from asked(pool, streams)
     return [bid for bid in refined.values() if bid is not None]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import itertools
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
@@ -12,11 +13,14 @@ from salecli.core.calls import Usage
 from salecli.core.judge import Failures, fill, mark
 from salecli.core.jury import draw
 from salecli.core.merge import merge
+from salecli.core.ports import Model
 from salecli.core.scoring import final_bids, plain_cost, plain_entropy, ranked, score
 from salecli.core.values import Bid, Mark, Override, Score, Task, Weights
 from salecli.errors import ModelError
 
 Judge = TypeVar("Judge")
+Result = TypeVar("Result")
+Stream: TypeAlias = Generator[events.Event, None, Result]
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ def marking(
     own = dict(zip(judges, draw(judges, bids, pool.jury, seed, record.marks), strict=True))
     order = in_turn(pool.agents, lambda agent: agent.model.loaded)
     streams = {judge.name: mark(judge, task, own[judge.name]) for judge in order if own[judge.name]}
-    given = yield from merge(streams, pool.at_once, cancels(pool), pool.remote)
+    given = yield from asked(pool, streams)
     marks = [one for found, _ in given.values() for one in found]
     failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in given.items() if missing}
     if not marks and not record.marks:
@@ -112,6 +116,34 @@ def scoring(
         )
 
 
-def cancels(pool: Pool) -> dict[str, Callable[[], None]]:
-    """What ends the work of each agent's model, for `merge`."""
-    return {agent.name: agent.model.cancel for agent in pool.agents}
+def asked(pool: Pool, streams: Mapping[str, Stream[Result]]) -> Stream[dict[str, Result]]:
+    """What each agent's stream returns: run at the same time as far as the pool allows it.
+
+    Of those that run in turn, the next one's model loads while one works, where memory has room for both.
+    """
+    local = [name for name in streams if name not in pool.remote]
+    following = dict(itertools.pairwise(local)) if pool.at_once == 1 else {}
+    streams = {
+        name: _loading(stream, pool.agent(name).model, pool.agent(following[name]).model)
+        if name in following
+        else stream
+        for name, stream in streams.items()
+    }
+    cancels = {agent.name: agent.model.cancel for agent in pool.agents}
+    return (yield from merge(streams, pool.at_once, cancels, pool.remote))
+
+
+def _loading(stream: Stream[Result], model: Model, following: Model) -> Stream[Result]:
+    """A stream; once its own model is resident, the following one begins to load."""
+    begun = False
+    try:
+        while True:
+            if not begun and model.loaded:
+                begun = True
+                following.preload()
+            yield next(stream)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        stream.close()

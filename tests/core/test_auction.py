@@ -46,6 +46,26 @@ def test_the_best_plan_wins_and_everyone_marks_everyone() -> None:
     assert judges == ["l"] * 3 + ["m"] * 3 + ["s"] * 3  # reverse pool order
 
 
+def test_the_next_model_loads_while_one_works() -> None:
+    """In every phase, as the order of the agents says; each is told of once."""
+    models = {name: ScriptedModel([f"plan {name}"]) for name in "sml"}
+    ahead: dict[str, list[str]] = {}
+    record = Round()
+    for event in hold(pool(models), TASK, None, Decisions(), 1, record):
+        if isinstance(event, events.BidStarted):
+            ahead[event.agent] = [name for name, model in models.items() if model.ahead]
+        if isinstance(event, events.BidMade):
+            models[event.bid.agent].loaded = False  # as where memory holds two of them
+    assert ahead == {"s": ["m"], "m": ["l"], "l": []}
+
+
+def test_models_that_run_at_once_load_when_they_are_asked() -> None:
+    models = {name: ScriptedModel([f"plan {name}"]) for name in "sml"}
+    seen, _ = run(replace(pool(models), at_once=2))
+    assert sorted(event.agent for event in only(seen, events.ModelLoading)) == ["l", "m", "s"]
+    assert sorted(event.agent for event in only(seen, events.ModelLoaded)) == ["l", "m", "s"]
+
+
 def test_a_mark_is_the_expectation() -> None:
     marks = {"plan s": (0, 0, 0, 0.5, 0, 0.5)}
     _, record = run(pool({"s": ScriptedModel(["plan s"], marks)}))

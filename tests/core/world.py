@@ -49,10 +49,18 @@ class ScriptedModel:
     hangs: threading.Event = field(default_factory=threading.Event)
 
     loaded: bool = False
+    ahead: bool = False
+    """Whether it was loaded before anybody asked for it."""
 
     def load(self) -> Loaded | None:
-        self.loaded = True
+        if self.loaded and not self.ahead:
+            return None
+        self.loaded, self.ahead = True, False
         return Loaded("script", 1, 1000, self.vocabulary, 0.0)
+
+    def preload(self) -> None:
+        self.ahead = not self.loaded
+        self.loaded = True
 
     def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
         self.asked.append(tuple(turns))
