@@ -15,6 +15,8 @@ _BYTES: dict[Kv, float] = {"f16": 2, "q8_0": 34 / 32}
 _BLOCK = 32
 """Numbers of a block of q8_0: a head has to be made of whole ones."""
 
+SEQUENCES = 8
+"""Endings of a prompt that are evaluated in one batch where layers lie on a GPU."""
 PROCESS = 64 << 20
 """Bytes of a process that holds no model yet: the interpreter, numpy, llama.cpp."""
 _PIECE = 224
@@ -45,7 +47,12 @@ class Footprint:
 
 
 def footprint(
-    header: Header, context: int, kv: Kv = "f16", gpu_layers: int = 0, batch: int = 512
+    header: Header,
+    context: int,
+    kv: Kv = "f16",
+    gpu_layers: int = 0,
+    batch: int = 512,
+    sequences: int | None = None,
 ) -> Footprint:
     """What a model takes with a context of so many tokens; an upper bound.
 
@@ -54,7 +61,9 @@ def footprint(
     same figures, block by block, with a driver's part on top.
     """
     cache = int(_BYTES[kv] * header.kv_values * (math.ceil(context / 256) * 256))
-    buffers = 4 * (min(batch, context) * header.width * 24 + 4 * header.vocabulary)
+    sequences = sequences or (SEQUENCES if gpu_layers > 0 else 1)
+    outputs = sequences + 1 if sequences > 1 else 1  # of logits, which llama.cpp holds twice
+    buffers = 4 * (min(batch, context) * header.width * 24 + 2 * (outputs + 1) * header.vocabulary)
     process = PROCESS + _PIECE * header.vocabulary
     if gpu_layers <= 0:
         return Footprint(header.bytes, cache, buffers, process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from salecli.adapters.chat import AnyChat, option
@@ -27,40 +28,65 @@ def choose(sequence: Sequence0, chat: AnyChat, request: Message) -> Message:
     endings = [chat.after(shared, turns_of(ending)) for ending in request["endings"]]
     fits(len(prefix) + max(map(len, endings)), sequence.context)
     choices: list[Message] = []
-    before, end = sequence.evaluated, "stop"
+    before, end, begun = sequence.evaluated, "stop", 0
     try:
-        for ending in endings:
-            choices.append(_ask(sequence, prefix, ending, options))
+        for group in _groups(endings, sequence.context - len(prefix), sequence.sequences):
+            begun += len(group)
+            choices += _ask(sequence, prefix, group, options)
     except Cancelled:
         end = "cancelled"
     except NativeError as error:
         raise Refused("native", reason=str(error)) from error
-    begun = endings[: len(choices) + 1]
     return {
         "choices": choices,
-        "prompt": sum(len(prefix) + len(ending) for ending in begun),
+        "prompt": sum(len(prefix) + len(ending) for ending in endings[:begun]),
         "evaluated": sequence.evaluated - before,
         "end": end,
     }
 
 
-def _ask(sequence: Sequence0, prefix: list[int], ending: list[int], options: list[int]) -> Message:
-    """The distribution over `options` after prefix + ending.
+def _groups(endings: list[list[int]], room: int, most: int) -> Iterator[list[list[int]]]:
+    """The endings in order, as many at once as a batch may hold: at most `most`, of at most `room` tokens."""
+    group: list[list[int]] = []
+    for ending in endings:
+        if group and (len(group) == most or sum(map(len, group)) + len(ending) > room):
+            yield group
+            group = []
+        group.append(ending)
+    yield group
+
+
+def _ask(
+    sequence: Sequence0, prefix: list[int], endings: list[list[int]], options: list[int]
+) -> list[Message]:
+    """The distributions over `options` after prefix + each ending.
 
     Always evaluated from the end of the prefix, also where the last ending began alike: so an
     ending's distribution does not depend on what was asked before it.
     """
+
+    def read(logits: Any) -> list[float]:
+        return sequence.measures.probabilities(logits, options)
+
     began = time.monotonic()
     left = sequence.keep(min(sequence.common(prefix), len(prefix)))
     sequence.extend(prefix[left:])
-    sequence.extend(ending)
-    shares = sequence.measures.probabilities(sequence.logits(), options)
-    return {
-        "shares": shares,
-        "prompt": len(prefix) + len(ending),
-        "evaluated": len(prefix) + len(ending) - left,
-        "seconds": time.monotonic() - began,
-    }
+    if len(endings) > 1:
+        shares = sequence.branch(endings, read)
+    else:
+        sequence.extend(endings[0])
+        shares = [read(sequence.logits())]
+    evaluated = [len(prefix) - left + len(endings[0]), *map(len, endings[1:])]
+    seconds = (time.monotonic() - began) / max(1, sum(evaluated))
+    return [
+        {
+            "shares": share,
+            "prompt": len(prefix) + len(ending),
+            "evaluated": count,
+            "seconds": seconds * count,
+        }
+        for share, ending, count in zip(shares, endings, evaluated, strict=True)
+    ]
 
 
 def turns_of(turns: list[list[Any]]) -> list[Turn]:

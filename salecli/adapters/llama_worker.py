@@ -176,6 +176,7 @@ class Worker:
                 request["gpu_layers"],
                 self._stop.flag,
                 request["kv"],
+                request["sequences"],
             )
         except NativeError as error:
             raise Refused("load", reason=str(error)) from error

@@ -73,6 +73,16 @@ def test_the_estimate_is_an_upper_bound(llama: Make, shaped: Path, context: int,
     assert most <= model.bytes <= most * 1.35 + (24 << 20)
 
 
+def test_the_estimate_covers_a_batch_of_endings(llama: Make, shaped: Path) -> None:
+    model = llama(shaped, context=2048, sequences=8)
+    endings = [[Turn("user", f"step {number} " * 30), OPEN] for number in range(8)]
+    assert len(model.choose(ASK[:1], endings, ["0", "1"])) == 8
+    most = peak(model.pid)
+    assert most <= model.bytes <= most * 1.35 + (24 << 20)
+    more = footprint(model.header, 2048, gpu_layers=1).buffers - footprint(model.header, 2048).buffers
+    assert more > 2 * 7 * 4 * model.header.vocabulary  # on either side
+
+
 def test_a_quantised_cache_takes_half_and_marks_alike(llama: Make, shaped: Path) -> None:
     plain, short = llama(shaped, context=4096), llama(shaped, context=4096, kv="q8_0")
     assert short.footprint.cache == plain.footprint.cache * 17 // 32
