@@ -121,12 +121,12 @@ class LlamaModel:
     @property
     def footprint(self) -> Footprint:
         """Estimate of what the model takes when loaded, by what for."""
-        layers = self._gpu_layers
-        if not machine.gpu_build():
-            layers = 0
-        elif layers is None:
-            layers = self.header.blocks + 1
-        return footprint(self.header, self.context, self._kv, layers, sequences=self._sequences)
+        layers = self.header.blocks + 1 if self._gpu_layers is None else self._gpu_layers
+        devices = machine.devices() if layers else ()
+        layers = layers if devices else 0
+        return footprint(
+            self.header, self.context, self._kv, layers, sequences=self._sequences, devices=devices
+        )
 
     @property
     def bytes(self) -> int:

@@ -34,7 +34,7 @@ def header(size: str, bytes_: float) -> Header:
     shape = SHAPES[size]
     return Header(
         "qwen3", 40_960, shape.blocks, shape.width, shape.blocks * 8 * 256, 151_936, int(bytes_ * 1e9),
-        block_bytes=int(bytes_ * 0.9e9),
+        block_bytes=int(bytes_ * 0.9e9), output_bytes=int(bytes_ * 0.06e9),
     )  # fmt: skip
 
 
@@ -60,6 +60,8 @@ def test_the_official_sizes_come_out(tmp_path: Path) -> None:
     assert found.vocabulary == 151_936
     assert found.kv_values * 2 == 112 << 10
     assert 0.65 < found.block_bytes / found.bytes < 0.7
+    assert found.tied
+    assert found.block_bytes + found.output_bytes == pytest.approx(found.bytes, rel=0.02)
 
 
 @pytest.mark.parametrize("kv", ["f16", "q8_0"])
