@@ -68,8 +68,8 @@ class LlamaModel:
         self._threads = threads
         self._threads_prefill = threads_prefill
         self._kv: Kv = kv
-        self._gpu_layers = gpu_layers
         self._sequences = sequences
+        self._gpu_layers = gpu_layers
         self._residency = residency or Residency()
         self._child: Child | None = None
         self._header: gguf_header.Header | None = None
