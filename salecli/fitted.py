@@ -26,8 +26,9 @@ def check_pulled(spec: PoolSpec) -> None:
 
 def room(settings: Settings) -> Room:
     """What models may take now, of memory and of GPUs."""
-    vram = sum(device.free for device in machine.devices())
-    return Room(settings.models.budget_bytes(machine.free_memory()), int(vram * _GPU_SHARE))
+    devices = machine.devices()
+    vram = sum(device.free for device in devices)
+    return Room(settings.models.budget_bytes(machine.free_memory()), int(vram * _GPU_SHARE), devices)
 
 
 def residency_of(settings: Settings) -> Residency:
@@ -57,7 +58,7 @@ def local(settings: Settings, agent: AgentSpec, residency: Residency) -> tuple[L
     Raises:
         ModelError: as `placed`.
     """
-    fits = placed(settings, agent, Room(residency.budget, residency.vram))
+    fits = placed(settings, agent, Room(residency.budget, residency.vram, machine.devices()))
     known = None if settings.models.threads else seen(agent)
     model = LlamaModel(
         agent.path,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from salecli.adapters.footprint import KINDS, Footprint, Kv, footprint, quantises
 from salecli.adapters.gguf_header import Header
+from salecli.adapters.machine import Device
 from salecli.adapters.residency import Residency, gib
 from salecli.core.round import in_turn
 
@@ -23,6 +24,8 @@ class Room:
 
     memory: int
     vram: int = 0
+    devices: tuple[Device, ...] = ()
+    """The GPUs, where it matters how many they are, or whether their memory is the processor's."""
 
     def holds(self, taken: Footprint) -> bool:
         """Whether one model fits in alone."""
@@ -104,20 +107,23 @@ def _ways(wish: Wish) -> Iterator[tuple[int, Kv]]:
 def _layers(wish: Wish, context: int, kv: Kv, room: Room) -> tuple[int, Footprint]:
     """The layers on a GPU, as many as fit there where the pool leaves it open, and what is taken then."""
     header = wish.header
+
+    def taken(layers: int) -> Footprint:
+        return footprint(header, context, kv, layers, devices=room.devices)
+
     if wish.gpu_layers is not None:
-        asked = wish.gpu_layers if room.vram else 0
-        return asked, footprint(header, context, kv, asked)
-    for layers in range(header.blocks + 1, 0, -1):
-        taken = footprint(header, context, kv, layers)
-        if taken.vram <= room.vram:
-            return layers, taken
-    return 0, footprint(header, context, kv)
+        asked = min(wish.gpu_layers, header.blocks + 1) if room.vram else 0
+        return asked, taken(asked)
+    fitting = (layers for layers in range(header.blocks + 1, 0, -1) if taken(layers).vram <= room.vram)
+    layers = next(fitting, 0)
+    return layers, taken(layers)
 
 
 def _advice(wish: Wish, room: Room) -> str:
     """What to change so that it fits: a context, a smaller quantisation, another machine."""
     least = footprint(wish.header, LEAST, "q8_0" if quantises(wish.header) else "f16")
-    left = room.memory + room.vram - (least.total - least.weights)
+    apart = 0 if any(device.shared for device in room.devices) else room.vram
+    left = room.memory + apart - (least.total - least.weights)
     if left > wish.header.bytes:
         return f'let it choose: context = {LEAST} or less, kv = "q8_0", no gpu_layers'
     if left < wish.header.bytes // 4:  # no quantisation makes a quarter of it

@@ -73,6 +73,10 @@ class Header:
     """Size of the file, all its parts together."""
     block_bytes: int = 0
     """Bytes of all blocks' weights, which can go to a GPU one by one."""
+    output_bytes: int = 0
+    """Bytes of the output's weights, which go there first."""
+    tied: bool = False
+    """Whether those are the embedding's, which stays where it is: a GPU gets a copy."""
     head: int = 128
     """Numbers of a head's key or value, the smaller of both."""
 
@@ -109,8 +113,7 @@ def _read(file: Path, size: int, _changed: int) -> Header:
         keys, tensors, alignment = _parse(cursor)
     _check_whole(file, size, tensors, math.ceil(cursor.at / alignment) * alignment)
     _check_text(file, keys, len(tensors))
-    blocks = sum(length for name, _, length in tensors if name.startswith("blk."))
-    return _header(file, size, blocks, keys)
+    return _header(file, size, {name: length for name, _, length in tensors}, keys)
 
 
 class _Cursor:
@@ -274,7 +277,7 @@ def _check_text(file: Path, keys: dict[str, Any], tensors: int) -> None:
         raise ModelError(f"{file} holds a vocabulary alone, no weights", hint)
 
 
-def _header(file: Path, size: int, in_blocks: int, keys: dict[str, Any]) -> Header:
+def _header(file: Path, size: int, lengths: dict[str, int], keys: dict[str, Any]) -> Header:
     architecture = keys["general.architecture"]
 
     def figure(name: str, default: int | None = None) -> Any:
@@ -299,6 +302,13 @@ def _header(file: Path, size: int, in_blocks: int, keys: dict[str, Any]) -> Head
     if not isinstance(tokens, list | _Counted):
         raise damaged(file)
     whole = size + _other_parts(file, keys.get("split.count", 0))
+    in_blocks = sum(length for name, length in lengths.items() if name.startswith("blk."))
+    output = sum(length for name, length in lengths.items() if name.startswith("output"))
+    if tied := "output.weight" not in lengths:
+        output += lengths.get("token_embd.weight", 0)
+    if whole != size:  # the other parts' headers are not read: what they hold is blocks, but for the output
+        in_blocks = int(whole * blocks / (blocks + 1))
+        output, tied = whole - in_blocks, False
     return Header(
         architecture=architecture,
         context=number("context_length"),
@@ -307,8 +317,9 @@ def _header(file: Path, size: int, in_blocks: int, keys: dict[str, Any]) -> Head
         kv_values=kv_heads * (head + values),
         vocabulary=tokens.count if isinstance(tokens, _Counted) else len(tokens),
         bytes=whole,
-        # The other parts' headers are not read: what they hold is blocks, but for the output.
-        block_bytes=in_blocks if whole == size else int(whole * blocks / (blocks + 1)),
+        block_bytes=in_blocks,
+        output_bytes=output,
+        tied=tied,
         head=min(head, values),
     )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from salecli.adapters import gguf_header, machine
 from salecli.adapters.footprint import Footprint, Kv, footprint
-from salecli.adapters.llama_call import Call
+from salecli.adapters.llama_call import Call, choice_of
 from salecli.adapters.llama_child import Child
 from salecli.adapters.llama_refusal import refusal
 from salecli.adapters.machine import cores
@@ -48,6 +48,7 @@ class LlamaModel:
         threads_prefill: int | None = None,
         kv: Kv = "f16",
         gpu_layers: int | None = None,
+        sequences: int | None = None,
         residency: Residency | None = None,
     ) -> None:
         """Nothing is read or started yet.
@@ -59,6 +60,7 @@ class LlamaModel:
             threads_prefill: those for a prompt; by default the same.
             kv: the type of the KV cache's numbers.
             gpu_layers: layers to put on a GPU; by default all where the installed llama.cpp can, else 0.
+            sequences: endings that `choose` evaluates in one batch; by default 8 on a GPU, else 1.
             residency: the memory budget that it shares with other models; by default one of its own.
         """
         self.file = Path(file).absolute()
@@ -67,6 +69,7 @@ class LlamaModel:
         self._threads = threads
         self._threads_prefill = threads_prefill
         self._kv: Kv = kv
+        self._sequences = sequences
         self._gpu_layers = gpu_layers
         self._residency = residency or Residency()
         self._child: Child | None = None
@@ -116,12 +119,12 @@ class LlamaModel:
     @property
     def footprint(self) -> Footprint:
         """Estimate of what the model takes when loaded, by what for."""
-        layers = self._gpu_layers
-        if not machine.gpu_build():
-            layers = 0
-        elif layers is None:
-            layers = self.header.blocks + 1
-        return footprint(self.header, self.context, self._kv, layers)
+        layers = self.header.blocks + 1 if self._gpu_layers is None else self._gpu_layers
+        devices = machine.devices() if layers else ()
+        layers = layers if devices else 0
+        return footprint(
+            self.header, self.context, self._kv, layers, sequences=self._sequences, devices=devices
+        )
 
     @property
     def bytes(self) -> int:
@@ -232,7 +235,8 @@ class LlamaModel:
     ) -> list[Choice]:
         """The next-token distribution over `options` after prefix + ending, for each ending.
 
-        The prefix is evaluated once, and an ending's distribution does not depend on the other endings.
+        The prefix is evaluated once, and an ending's distribution does not depend on the other endings; on a
+        GPU, where several go in one batch, up to rounding.
 
         Raises:
             ModelTimeout: `deadline` seconds passed;
@@ -250,7 +254,7 @@ class LlamaModel:
                 "options": list(options),
             }
             (end,) = self._replies(child, child.begin(request), call)
-            return [_choice(choice) for choice in end["choices"]]
+            return [choice_of(choice) for choice in end["choices"]]
 
     @contextmanager
     def _job(
@@ -312,6 +316,7 @@ class LlamaModel:
                     "threads": self.threads,
                     "kv": self._kv,
                     "gpu_layers": self._gpu_layers,
+                    "sequences": self._sequences,
                 }
             )
             call.until = began + patience if own is None else min(own, began + patience)
@@ -382,14 +387,6 @@ def _stop(child: Child, job: int, keep: bool) -> Message | None:
 
 def _plain(turns: Sequence[Turn]) -> list[list[object]]:
     return [[turn.role, turn.text, list(turn.ids)] for turn in turns]
-
-
-def _choice(choice: Message) -> Choice:
-    shares = choice["shares"]
-    mass = sum(shares)
-    # Shares of exactly nothing say nothing: all options are alike then.
-    within = [share / mass for share in shares] if mass > 0 else [1 / len(shares)] * len(shares)
-    return Choice(tuple(within), mass, Usage(choice["prompt"], choice["evaluated"], 0, choice["seconds"]))
 
 
 def threads_for(header: gguf_header.Header) -> int:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from salecli.adapters.wire import Message
-from salecli.core.calls import Usage
+from salecli.core.calls import Choice, Usage
 from salecli.errors import ModelError
 
 _USAGE = ("prompt", "evaluated", "generated", "seconds", "end", "thoughts", "thought_nats")
@@ -54,3 +54,12 @@ class Call:
         """What was consumed; of a job without an end, what its last reply knew and the time so far."""
         known = {"seconds": time.monotonic() - self.began, "end": "cancelled", **self.counts}
         return Usage(**known)
+
+
+def choice_of(choice: Message) -> Choice:
+    """A choice as a model's process reported it."""
+    shares = choice["shares"]
+    mass = sum(shares)
+    # Shares of exactly nothing say nothing: all options are alike then.
+    within = [share / mass for share in shares] if mass > 0 else [1 / len(shares)] * len(shares)
+    return Choice(tuple(within), mass, Usage(choice["prompt"], choice["evaluated"], 0, choice["seconds"]))

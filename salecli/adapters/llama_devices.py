@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -14,7 +16,10 @@ _GPU, _INTEGRATED = 1, 2
 
 
 def gpus() -> list[dict[str, Any]]:
-    """Name, and free and total bytes, of each GPU; llama.cpp's backend must have been started."""
+    """Name, free and total bytes, and whether they are the processor's, of each GPU that llama.cpp uses.
+
+    Its backend must have been started.
+    """
     library = llama._lib
     count = _function(library.ggml_backend_dev_count, ctypes.c_size_t)
     get = _function(library.ggml_backend_dev_get, ctypes.c_void_p, ctypes.c_size_t)
@@ -22,15 +27,23 @@ def gpus() -> list[dict[str, Any]]:
     name = _function(library.ggml_backend_dev_description, ctypes.c_char_p, ctypes.c_void_p)
     size = ctypes.POINTER(ctypes.c_size_t)
     memory = _function(library.ggml_backend_dev_memory, None, ctypes.c_void_p, size, size)
-    found = []
+    found: list[tuple[int, dict[str, Any]]] = []
     for number in range(count()):
         device = get(number)
         if kind(device) in (_GPU, _INTEGRATED):
             free, total = ctypes.c_size_t(), ctypes.c_size_t()
             memory(device, free, total)
             said = (name(device) or b"").decode("utf-8", "replace")
-            found.append({"name": said, "free": free.value, "total": total.value})
-    return found
+            shared = kind(device) == _INTEGRATED or sys.platform == "darwin"
+            row = {"name": said, "free": free.value, "total": total.value, "shared": shared}
+            found.append((kind(device), row))
+    return used(found)
+
+
+def used(found: Sequence[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Of (type, GPU) those that llama.cpp uses: the integrated ones only for want of others."""
+    best = min((kind for kind, _ in found), default=_GPU)
+    return [row for kind, row in found if kind == best]
 
 
 def _function(function: Any, result: Any, *arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""llama.cpp as the model's process needs it: a vocabulary, one sequence in a context, exact entropy.
+"""llama.cpp as the model's process needs it: a vocabulary, one sequence in a context and branches of it.
 
 Built on the C API alone: of llama-cpp-python's `Llama` class, `detokenize` drops long tokens, `verbose`
 turns the process's output off, `logits_all` costs gigabytes; none of it is reachable from here. Grammars,
@@ -11,13 +11,16 @@ import ctypes
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
 
+from salecli.adapters.footprint import SEQUENCES
+from salecli.adapters.llama_faults import Cancelled, NativeError
+from salecli.adapters.llama_measures import DAMAGED, Measures
 from salecli.adapters.vocabulary import Vocabulary
 
 BATCH = 512
@@ -25,20 +28,10 @@ BATCH = 512
 SLOW_STEP = 0.1
 """Seconds of one token's step from which on the step itself must be stoppable."""
 
-_MEASURED, _MEASURED_BYTES = 32, 4 << 20
-"""Most distributions that wait to be measured, and most bytes of them."""
-_DAMAGED = "the model's output is not finite: its weights are damaged"
 _ERROR, _CONTINUED = 4, 5
+Read = TypeVar("Read")
 _lines: deque[str] = deque(maxlen=20)
 _last_level = 0
-
-
-class NativeError(Exception):
-    """llama.cpp refused something."""
-
-
-class Cancelled(Exception):
-    """The parent wants the job to end."""
 
 
 class Flag:
@@ -84,19 +77,31 @@ class Sequence0:
         gpu_layers: int | None,
         flag: Flag,
         kv: str = "f16",
+        sequences: int | None = None,
     ) -> None:
-        """`threads` are those for single tokens, and those for a prompt."""
+        """`threads` are those for single tokens, and those for a prompt.
+
+        `sequences`: most branches at once; by default SEQUENCES where layers lie on a GPU, else 1. A
+        processor has read the weights once for a whole ending already, and gains nothing (measured).
+        """
         self._flag = flag
         self.model = _load(file, gpu_layers)
+        if sequences is None:
+            sequences = SEQUENCES if offloads(gpu_layers) else 1
+        if llama.llama_model_is_recurrent(self.model) or llama.llama_model_is_hybrid(self.model):
+            sequences = 1  # their state cannot be shared: every sequence would hold one
+        self.sequences = sequences
         self.vocabulary = Vocabulary(self.model)
         self.context = context
         # llama.cpp rounds a context up; `context` stays the limit.
         params = llama.llama_context_default_params()
         params.n_ctx = context
         params.n_batch = params.n_ubatch = min(BATCH, context)
-        params.n_seq_max = 1
-        # Only the last token's logits are ever read: this saves n_vocab * n_batch * 4 bytes.
-        params.n_outputs_max = 1
+        # Branches stand beside sequence 0 and share its cells.
+        params.n_seq_max = sequences + 1 if sequences > 1 else 1
+        params.kv_unified = sequences > 1
+        # Only last tokens' logits are ever read: this saves n_vocab * n_batch * 4 bytes.
+        params.n_outputs_max = params.n_seq_max
         params.n_threads, params.n_threads_batch = threads
         params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
         if kv == "q8_0":
@@ -185,6 +190,46 @@ class Sequence0:
         held.append(token)
         self.evaluated += 1
 
+    def branch(self, endings: Sequence[Sequence[int]], read: Callable[[Any], Read]) -> list[Read]:
+        """What `read` makes of the logits after each ending, as if it followed what is held, which stays so.
+
+        At most `sequences` endings; they go into one batch, each as a sequence of its own, and need room in
+        the context beside each other.
+
+        Raises:
+            Cancelled: the flag is up; what was held is held.
+            NativeError: llama.cpp cannot evaluate them.
+        """
+        held, numbers = len(self.held), range(1, len(endings) + 1)
+        tokens = [
+            (token, held + place, number, place == len(ending) - 1)
+            for number, ending in zip(numbers, endings, strict=True)
+            for place, token in enumerate(ending)
+        ]
+        if held + len(tokens) > self.context:
+            raise NativeError(f"{held + len(tokens)} tokens in a context of {self.context}")
+        found: list[Read] = []
+        batch = llama.llama_batch_init(self._batch, 0, 1)
+        try:
+            for number in numbers:
+                llama.llama_memory_seq_cp(self._memory, 0, number, -1, -1)
+            for begin in range(0, len(tokens), self._batch):
+                if self._flag.up:
+                    raise Cancelled
+                part = tokens[begin : begin + self._batch]
+                batch.n_tokens = len(part)
+                for row, (token, position, number, last) in enumerate(part):
+                    batch.token[row], batch.pos[row], batch.logits[row] = token, position, last
+                    batch.n_seq_id[row], batch.seq_id[row][0] = 1, number
+                self._decode(batch, stoppable=True)
+                self.evaluated += len(part)
+                found += [read(self.logits(row)) for row, (*_, last) in enumerate(part) if last]
+        finally:
+            llama.llama_batch_free(batch)
+            for number in numbers:
+                llama.llama_memory_seq_rm(self._memory, number, -1, -1)
+        return found
+
     def _decode(self, batch: Any, stoppable: bool) -> None:
         # The callback runs Python once per graph node: 7 % of a tiny model's step (measured), so only where
         # a step is long enough to be worth stopping.
@@ -215,9 +260,12 @@ class Sequence0:
         llama.llama_free(self.context_pointer)
         llama.llama_model_free(self.model)
 
-    def logits(self) -> Any:
-        """llama.cpp's own float32 logits of the next token, a view of `vocabulary.size` entries."""
-        address = self._logits_at(self.context_pointer, -1)
+    def logits(self, row: int = -1) -> Any:
+        """llama.cpp's own float32 logits of the next token, a view of `vocabulary.size` entries.
+
+        `row`: after which token of the last batch.
+        """
+        address = self._logits_at(self.context_pointer, row)
         if address != self._address:
             if not address:
                 raise NativeError("no logits")
@@ -235,79 +283,13 @@ class Sequence0:
             NativeError: the model is damaged.
         """
         if not math.isfinite(self.logits().max()):
-            raise NativeError(_DAMAGED)
+            raise NativeError(DAMAGED)
 
     def draw(self, sampler: Any, measured: bool = True) -> int:
         """Sample the next token; `measures` keeps the distribution that it came from."""
         if measured:
             self.measures.take(self.logits())
         return int(llama.llama_sampler_sample(sampler, self.context_pointer, -1))
-
-
-class Measures:
-    """Exact figures of next-token distributions over the full vocabulary, several measured in one go.
-
-    Between two decodes the caches are cold: for a tiny model, eight numpy calls a token cost 40 to 55 us
-    (measured); one copy a token, and the calls for a dozen of them together, cost 20.
-    """
-
-    def __init__(self, size: int) -> None:
-        """`size`: entries of the vocabulary. A large one leaves room for few distributions."""
-        self.room = max(1, min(_MEASURED, _MEASURED_BYTES // (4 * size)))
-        self.held = 0
-        self._logits = np.empty((self.room, size), np.float32)
-        self._shares = np.empty_like(self._logits)
-        self._totals = np.empty(0, np.float32)
-
-    def take(self, logits: Any) -> None:
-        """Copy one more distribution; llama.cpp writes the next one over it."""
-        self._logits[self.held] = logits
-        self.held += 1
-
-    def clear(self) -> None:
-        """Forget what is held."""
-        self.held = 0
-
-    def figures(self, tokens: Sequence[int]) -> list[tuple[float, float]]:
-        """(entropy in nats, natural log-probability of the token) of each distribution; forgets them.
-
-        `tokens` may be fewer than the distributions: the last token drawn may not count any more.
-        """
-        self.held = len(tokens)
-        if not tokens:
-            return []
-        logits, shares = self._weigh()
-        self.clear()
-        with np.errstate(invalid="ignore"):
-            # Row by row: BLAS adds up more exactly than einsum, and one result does not depend on the others.
-            means = np.array([share.dot(row) for share, row in zip(shares, logits, strict=True)])
-            means /= self._totals
-        for row in np.flatnonzero(np.isnan(means)):
-            # A token ruled out by -inf adds nothing, but 0 * -inf is no number.
-            kept = shares[row] > 0
-            means[row] = shares[row, kept].dot(logits[row, kept]) / self._totals[row]
-        logs = np.log(self._totals)
-        chosen = logits[np.arange(len(tokens)), tokens] - logs
-        return list(zip(np.maximum(logs - means, 0.0).tolist(), chosen.tolist(), strict=True))
-
-    def probabilities(self, logits: Any, tokens: Sequence[int]) -> list[float]:
-        """Probabilities of some tokens in one distribution; forgets what is held."""
-        self.clear()  # a stream that failed may have left some
-        self.take(logits)
-        _, shares = self._weigh()
-        self.clear()
-        found: list[float] = (shares[0, list(tokens)] / self._totals[0]).tolist()
-        return found
-
-    def _weigh(self) -> tuple[Any, Any]:
-        """Logits less their largest, and their exponentials, of each distribution held."""
-        logits, shares = self._logits[: self.held], self._shares[: self.held]
-        np.subtract(logits, logits.max(axis=1, keepdims=True), out=logits)
-        np.exp(logits, out=shares)
-        self._totals = shares.sum(axis=1)
-        if not np.isfinite(self._totals).all():
-            raise NativeError(_DAMAGED)
-        return logits, shares
 
 
 class Sampler:

@@ -19,9 +19,10 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from salecli.adapters.chat import AnyChat, chat_of, option
+from salecli.adapters.chat import AnyChat, chat_of
+from salecli.adapters.llama_choose import choose, fits, turns_of
+from salecli.adapters.llama_faults import Cancelled, NativeError, Refused
 from salecli.adapters.wire import Broken, Message, Reader, Writer
-from salecli.core.calls import Turn
 
 if TYPE_CHECKING:
     from salecli.adapters.llama_native import Flag, Sequence0
@@ -34,14 +35,6 @@ MARGIN = 2 << 30
 """Bytes of memory that the process may take beyond twice what its model was estimated at."""
 PRINTED = 256 << 20
 """Bytes of the file that takes what llama.cpp prints."""
-
-
-class Refused(Exception):
-    """A request that cannot be met; `fields` go to the parent."""
-
-    def __init__(self, error: str, **fields: Any) -> None:
-        super().__init__(error)
-        self.fields = {"error": error, **fields}
 
 
 def main() -> None:
@@ -183,8 +176,9 @@ class Worker:
                 request["gpu_layers"],
                 self._stop.flag,
                 request["kv"],
+                request["sequences"],
             )
-        except native.NativeError as error:
+        except NativeError as error:
             raise Refused("load", reason=str(error)) from error
         try:
             self._chat = chat_of(sequence)
@@ -197,15 +191,15 @@ class Worker:
         from salecli.adapters import llama_native as native
 
         limits = request["limits"]
-        prompt = self._chat.open(_turns(request["turns"]), thinking=limits["think"] > 0)
-        self._fits(len(prompt))
+        prompt = self._chat.open(turns_of(request["turns"]), thinking=limits["think"] > 0)
+        fits(len(prompt), self._sequence.context)
         run = _Run(len(prompt))
         sampler = native.Sampler(limits["temperature"], limits["top_p"], limits["top_k"], limits["seed"])
         with sampler as chain:
             try:
                 self._continue(run, prompt, chain, limits)
                 tokens = self._measured(run)
-            except native.NativeError as error:
+            except NativeError as error:
                 raise Refused("native", reason=str(error), **run.counts) from error
             except Refused as refused:
                 refused.fields |= run.counts
@@ -214,13 +208,11 @@ class Worker:
 
     def _continue(self, run: _Run, prompt: list[int], chain: Any, limits: Message) -> None:
         """Evaluate the prompt and draw tokens, until they end or the parent cancels."""
-        from salecli.adapters import llama_native as native
-
         before = self._sequence.evaluated
         try:
             run.evaluated = self._sequence.evaluate(prompt)
             run.end = self._generate(run, chain, limits)
-        except native.Cancelled:
+        except Cancelled:
             run.evaluated = run.evaluated or self._sequence.evaluated - before
             run.end = "cancelled"
 
@@ -293,58 +285,7 @@ class Worker:
         return [(*said, *found) for said, found in zip(waiting, figures, strict=True)]
 
     def _choose(self, request: Message) -> Message:
-        from salecli.adapters import llama_native as native
-
-        chat = self._chat
-        options = []
-        for text in request["options"]:
-            ids = option(chat, text)
-            if len(ids) != 1:
-                raise Refused("option", option=text, tokens=len(ids))
-            options.append(ids[0])
-        shared = _turns(request["prefix"])
-        prefix = chat.closed(shared)
-        endings = [chat.after(shared, _turns(ending)) for ending in request["endings"]]
-        self._fits(len(prefix) + max(map(len, endings)))
-        choices: list[Message] = []
-        before, end = self._sequence.evaluated, "stop"
-        try:
-            for ending in endings:
-                choices.append(self._ask(prefix, ending, options))
-        except native.Cancelled:
-            end = "cancelled"
-        except native.NativeError as error:
-            raise Refused("native", reason=str(error)) from error
-        begun = endings[: len(choices) + 1]
-        return {
-            "choices": choices,
-            "prompt": sum(len(prefix) + len(ending) for ending in begun),
-            "evaluated": self._sequence.evaluated - before,
-            "end": end,
-        }
-
-    def _ask(self, prefix: list[int], ending: list[int], options: list[int]) -> Message:
-        """The distribution over `options` after prefix + ending.
-
-        Always evaluated from the end of the prefix, also where the last ending began alike: so an
-        ending's distribution does not depend on what was asked before it.
-        """
-        began = time.monotonic()
-        sequence = self._sequence
-        left = sequence.keep(min(sequence.common(prefix), len(prefix)))
-        sequence.extend(prefix[left:])
-        sequence.extend(ending)
-        shares = sequence.measures.probabilities(sequence.logits(), options)
-        return {
-            "shares": shares,
-            "prompt": len(prefix) + len(ending),
-            "evaluated": len(prefix) + len(ending) - left,
-            "seconds": time.monotonic() - began,
-        }
-
-    def _fits(self, tokens: int) -> None:
-        if tokens > self._sequence.context:
-            raise Refused("context", tokens=tokens, context=self._sequence.context, thinking=False)
+        return choose(self._sequence, self._chat, request)
 
 
 @dataclass
@@ -378,10 +319,6 @@ class _Run:
     def weigh(self, figures: list[tuple[float, float]]) -> None:
         """Add the entropies of thoughts."""
         self.thought_nats += sum(entropy for entropy, _ in figures)
-
-
-def _turns(turns: list[list[Any]]) -> list[Turn]:
-    return [Turn(role, text, tuple(ids)) for role, text, ids in turns]
 
 
 if __name__ == "__main__":

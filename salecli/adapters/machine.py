@@ -27,6 +27,8 @@ class Device:
     free: int
     """Bytes."""
     total: int
+    shared: bool = False
+    """Whether its memory is the processor's."""
 
 
 def default_budget(free: int) -> int:

@@ -10,7 +10,7 @@ import typer
 from salecli.cli.options import Pool
 
 if TYPE_CHECKING:
-    from salecli.adapters.fit import Phase, Place
+    from salecli.adapters.fit import Phase, Place, Room
     from salecli.cli.output import Output
 
 
@@ -38,7 +38,7 @@ def plan(
             places.append(placed(settings, agent, have))
         except ModelError as error:
             faults.append((agent.name, error.message, error.hint))
-    faults += [(one.wish.name, _short(one), one.advice) for one in places if one.advice]
+    faults += [(one.wish.name, _short(one, have), one.advice) for one in places if one.advice]
     served = [agent.name for agent in spec.served]
     loads = phases(places, have, served=bool(served))
     files = {agent.name: agent.path.name for agent in spec.local}
@@ -53,10 +53,12 @@ def plan(
         raise ModelError(f"{len(faults)} of {len(spec.local)} models of pool {spec.name} cannot run: {names}")
 
 
-def _short(one: Place) -> str:
+def _short(one: Place, have: Room) -> str:
     from salecli.core.words import amount
 
-    return f"needs {amount(one.footprint.memory)} at a context of {one.context:,}, more than models may take"
+    taken = one.footprint
+    much = f"{amount(taken.vram)} on the GPU" if taken.vram > have.vram else amount(taken.memory)
+    return f"needs {much} at a context of {one.context:,}, more than models may take"
 
 
 def _machine(budget: int) -> str:

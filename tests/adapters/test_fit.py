@@ -34,7 +34,7 @@ def header(size: str, bytes_: float) -> Header:
     shape = SHAPES[size]
     return Header(
         "qwen3", 40_960, shape.blocks, shape.width, shape.blocks * 8 * 256, 151_936, int(bytes_ * 1e9),
-        block_bytes=int(bytes_ * 0.9e9),
+        block_bytes=int(bytes_ * 0.9e9), output_bytes=int(bytes_ * 0.06e9),
     )  # fmt: skip
 
 
@@ -60,6 +60,8 @@ def test_the_official_sizes_come_out(tmp_path: Path) -> None:
     assert found.vocabulary == 151_936
     assert found.kv_values * 2 == 112 << 10
     assert 0.65 < found.block_bytes / found.bytes < 0.7
+    assert found.tied
+    assert found.block_bytes + found.output_bytes == pytest.approx(found.bytes, rel=0.02)
 
 
 @pytest.mark.parametrize("kv", ["f16", "q8_0"])
@@ -71,6 +73,16 @@ def test_the_estimate_is_an_upper_bound(llama: Make, shaped: Path, context: int,
     assert tokens
     most = peak(model.pid)
     assert most <= model.bytes <= most * 1.35 + (24 << 20)
+
+
+def test_the_estimate_covers_a_batch_of_endings(llama: Make, shaped: Path) -> None:
+    model = llama(shaped, context=2048, sequences=8)
+    endings = [[Turn("user", f"step {number} " * 30), OPEN] for number in range(8)]
+    assert len(model.choose(ASK[:1], endings, ["0", "1"])) == 8
+    most = peak(model.pid)
+    assert most <= model.bytes <= most * 1.35 + (24 << 20)
+    more = footprint(model.header, 2048, gpu_layers=1).buffers - footprint(model.header, 2048).buffers
+    assert more > 2 * 7 * 4 * model.header.vocabulary  # on either side
 
 
 def test_a_quantised_cache_takes_half_and_marks_alike(llama: Make, shaped: Path) -> None:

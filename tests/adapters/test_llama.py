@@ -66,7 +66,7 @@ def test_entropy_at_the_size_of_a_real_vocabulary() -> None:
     """float32 in place against float64; tokens that are ruled out count for nothing."""
     import numpy as np
 
-    from salecli.adapters.llama_native import Measures
+    from salecli.adapters.llama_measures import Measures
 
     rng = np.random.default_rng(0)
     for scale, ruled_out in ((0.5, 0), (3.0, 0), (12.0, 0), (3.0, 1000)):
@@ -88,7 +88,7 @@ def test_entropy_at_the_size_of_a_real_vocabulary() -> None:
 def test_what_a_failed_stream_left_behind_does_not_change_a_mark() -> None:
     import numpy as np
 
-    from salecli.adapters.llama_native import Measures
+    from salecli.adapters.llama_measures import Measures
 
     measures = Measures(3)
     measures.take(np.array([5.0, 0.0, 0.0], np.float32))
