@@ -17,7 +17,6 @@ import pytest
 
 from salecli import resources
 from salecli.adapters import llama_child
-from salecli.adapters.footprint import SEQUENCES
 from salecli.adapters.llama import LlamaModel
 from salecli.core.calls import Choice, Limits, Turn
 from salecli.errors import ContextFull, ModelError, ModelTimeout
@@ -180,10 +179,11 @@ def test_a_batch_that_is_ended_leaves_the_model_usable(
 
 
 def test_a_processor_gets_them_one_by_one(llama_random: Path) -> None:
+    from salecli.adapters import footprint
     from salecli.adapters import llama_native as native
 
     native.start()
     for layers in (None, 0, 99):
         sequence = native.Sequence0(str(llama_random), 256, (1, 1), layers, native.Flag())
-        assert sequence.sequences == (SEQUENCES if native.offloads(layers) else 1)
+        assert sequence.sequences == (footprint.SEQUENCES if native.offloads(layers) else 1)
         sequence.close()
