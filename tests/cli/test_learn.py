@@ -197,6 +197,14 @@ def test_a_damaged_file_of_weights_is_said_by_every_run(sale: SaleLearn) -> None
     assert sale("--show")[0] == 0
 
 
+def test_doctor_says_where_the_weights_come_from(sale: SaleLearn, capfd: pytest.CaptureFixture[str]) -> None:
+    main(["doctor"])
+    assert "weights   those of practice.toml" in capfd.readouterr().out
+    sale("--objective", "labelled", "--force")
+    main(["doctor"])
+    assert "weights   learned from 120 auctions on " in capfd.readouterr().out
+
+
 def test_titles_are_cleaned_and_solvers_are_silent(tmp_path: Path) -> None:
     """As a process of its own: stdout is the result alone, also what C prints, and holds no escape."""
     past = [
