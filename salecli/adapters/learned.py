@@ -71,7 +71,7 @@ def in_use(own: Weights, pool_hash: str, prompts_hash: str, thrift: float | None
 
 
 def write(pool_hash: str, prompts_hash: str, saved: Saved) -> Path:
-    """Save weights in place of those that were saved before; they count from the next run on.
+    """Save weights in place of those that were saved before; they count from the next start on.
 
     Raises:
         ConfigError: the data folder cannot be written.

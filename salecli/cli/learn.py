@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -69,6 +70,12 @@ def learn(
     seconds: Annotated[
         float, typer.Option("--seconds", min=1, max=86_400, help="Most time for solving the programs.")
     ] = 40.0,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="Also try marks put right by past verdicts; nothing of it is saved."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON line on stdout.")] = False,
     memory: MemoryFile = None,
 ) -> None:
@@ -76,7 +83,7 @@ def learn(
 
     Two programs choose weights: minimax (the paper's: no task's winning score shall be bad) and labelled (the
     cheapest agent that solved a task shall be ahead). Both are tried on auctions that they were not learned
-    from. What does better there than the weights in use is saved, and counts from the next run on.
+    from. What does better there than the weights in use is saved, and counts from the next start on.
     """
     from salecli.cli.exits import Exit
     from salecli.cli.learning import tell_saved, tell_trials
@@ -92,10 +99,12 @@ def learn(
     elif show:
         tell_saved(output, subject.spec, subject.now, subject.saved)
     else:
-        found, cases = _learned(output, subject, objective, seconds)
+        cases = _usable(output, subject)
+        found = _learned(output, subject, cases, objective, seconds)
+        corrected = _learned(output, subject, cases, objective, seconds, calibrate) if calibrate else None
         chosen = found.best
         saving = force or chosen.better
-        tell_trials(output, subject.now, found, chosen, saving)
+        tell_trials(output, subject.now, found, chosen, saving, corrected)
         if not saving:
             output.story(
                 f"nothing was saved: on held-out tasks {chosen.fit.objective} does no better than the weights"
@@ -138,12 +147,12 @@ def _forget(output: Output, subject: Subject) -> None:
 def _cases(output: Output, subject: Subject) -> list[Case]:
     """The remembered auctions of this pool and its prompts."""
     from salecli.adapters import cases
-    from salecli.adapters.sqlitefile import prepare, reading
+    from salecli.adapters.sqlitefile import copy_of, prepare, reading
     from salecli.core.words import plural
     from salecli.errors import UsageError
 
     path, name = subject.memory, subject.spec.name
-    if not path.exists():
+    if not os.path.lexists(path) and not copy_of(path).exists():
         raise UsageError(
             f"nothing is remembered yet: there is no file {path}", "sell tasks: sale batch TASKS"
         )
@@ -162,21 +171,37 @@ def _cases(output: Output, subject: Subject) -> list[Case]:
     return found
 
 
-def _learned(
-    output: Output, subject: Subject, objective: Literal["minimax", "labelled"] | None, seconds: float
-) -> tuple[Learned, list[Case]]:
-    from salecli.adapters.highs import solve
-    from salecli.adapters.logistic import regress
-    from salecli.core.heldout import lacking, learn, usable
-    from salecli.core.learning import OBJECTIVES
+def _usable(output: Output, subject: Subject) -> list[Case]:
+    """The remembered auctions that can be learned from."""
+    from salecli.core.heldout import usable
     from salecli.errors import UsageError
 
-    spec, now = subject.spec, subject.now
+    spec = subject.spec
     if len(spec.names) < 2:
         raise UsageError(
             f"pool {spec.name} has one agent: there is no winner to choose", "add agents to its file"
         )
-    cases = usable(_cases(output, subject))
+    return usable(_cases(output, subject))
+
+
+def _learned(
+    output: Output,
+    subject: Subject,
+    cases: list[Case],
+    objective: Literal["minimax", "labelled"] | None,
+    seconds: float,
+    calibrated: bool = False,
+) -> Learned:
+    """What each program comes to; `calibrated` puts the marks right first."""
+    from salecli.adapters.highs import solve
+    from salecli.adapters.isotonic import isotonic
+    from salecli.adapters.logistic import regress
+    from salecli.core.calibration import correcting
+    from salecli.core.heldout import lacking, learn
+    from salecli.core.learning import OBJECTIVES
+    from salecli.errors import UsageError
+
+    names, now = subject.spec.names, subject.now
     objectives = (objective,) if objective else OBJECTIVES
     few = {one: lacking(cases, one) for one in objectives}
     if all(few.values()):
@@ -185,18 +210,19 @@ def _learned(
             "sell more tasks with this pool: sale batch TASKS",
         )
     for one in objectives:
-        if few[one]:
+        if few[one] and not calibrated:
             output.story(f"{one} is left out: {few[one]}")
     objectives = tuple(one for one in objectives if not few[one])
-    progress = learn(cases, now, now.cost, spec.names, solve, regress, seconds, objectives)
+    more = {"correct": correcting(isotonic)} if calibrated else {}
+    progress = learn(cases, now, now.cost, names, solve, regress, seconds, objectives, **more)
     try:
         while True:
             name, part, parts = next(progress)
             if output.live:
-                output.story(f"{part} of {parts}: {name}")
+                output.story(f"{part} of {parts}: {name}{' on corrected marks' * calibrated}")
     except StopIteration as stop:
         found: Learned = stop.value
-        return found, cases
+        return found
 
 
 def _save(output: Output, subject: Subject, found: Learned, chosen: Result, cases: list[Case]) -> None:
@@ -216,4 +242,4 @@ def _save(output: Output, subject: Subject, found: Learned, chosen: Result, case
             solved=(found.now.solved.mean, chosen.trial.solved.mean),
         ),
     )
-    output.story(f"saved in {path}: pool {subject.spec.name} goes by it from the next run on")
+    output.story(f"saved in {path}: pool {subject.spec.name} goes by it from the next start on")

@@ -57,14 +57,22 @@ def tell_saved(output: Output, spec: PoolSpec, now: Weights, saved: Saved | None
         )
 
 
-def tell_trials(output: Output, now: Weights, found: Learned, chosen: Result, saved: bool) -> None:
-    """What each program came to; `chosen` is the one whose weights are saved, if `saved`."""
+def tell_trials(
+    output: Output, now: Weights, found: Learned, chosen: Result, saved: bool, corrected: Learned | None
+) -> None:
+    """What each program came to; `chosen` is the one whose weights are saved, if `saved`.
+
+    `corrected` is what they come to where marks are put right by past verdicts.
+    """
+    others = corrected.results if corrected is not None else ()
     if output.lines:
-        output.record(_record(now, found, chosen, saved))
+        record = _record(now, found, chosen, saved)
+        output.record(record | ({"corrected": list(map(_result, others))} if others else {}))
         return
     _weights(output, {"in use": now, **{one.fit.objective: one.fit.weights for one in found.results}})
     output.result("")
     trials = {"in use": found.now, **{one.fit.objective: one.trial for one in found.results}}
+    trials |= {f"{one.fit.objective}, marks corrected": one.trial for one in others}
     output.table(
         ["on held-out tasks", "solved", "", "price", "", "gain", "", "known", *found.now.wins],
         [[name, *_trial(trial)] for name, trial in trials.items()],
@@ -171,32 +179,28 @@ def _between(one: Interval, scale: float, digits: int, sign: str = "") -> str:
 def _record(now: Weights, found: Learned, chosen: Result, saved: bool) -> dict[str, Any]:
     return {
         "in_use": {"weights": asdict(now), "held_out": asdict(found.now)},
-        "results": [
-            {
-                "objective": one.fit.objective,
-                "weights": asdict(one.fit.weights),
-                "value": one.fit.value,
-                "gap": one.fit.gap,
-                "held_out": asdict(one.trial),
-                "better": one.better,
-                "losses": [
-                    {
-                        **_of(loss.case),
-                        "chosen": _bid(loss.chosen),
-                        "better": _bid(loss.better),
-                        "by": loss.by,
-                    }
-                    for loss in one.losses
-                ],
-                "changes": [
-                    {**_of(change.case), "before": _bid(change.before), "after": _bid(change.after)}
-                    for change in one.changes
-                ],
-            }
-            for one in found.results
-        ],
+        "results": list(map(_result, found.results)),
         "chosen": chosen.fit.objective,
         "saved": saved,
+    }
+
+
+def _result(one: Result) -> dict[str, Any]:
+    return {
+        "objective": one.fit.objective,
+        "weights": asdict(one.fit.weights),
+        "value": one.fit.value,
+        "gap": one.fit.gap,
+        "held_out": asdict(one.trial),
+        "better": one.better,
+        "losses": [
+            {**_of(loss.case), "chosen": _bid(loss.chosen), "better": _bid(loss.better), "by": loss.by}
+            for loss in one.losses
+        ],
+        "changes": [
+            {**_of(change.case), "before": _bid(change.before), "after": _bid(change.after)}
+            for change in one.changes
+        ],
     }
 
 

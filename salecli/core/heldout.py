@@ -17,6 +17,7 @@ from salecli.core.learning import (
     Parts,
     fit,
     full_marks,
+    leading,
     orders,
     solver,
     total,
@@ -24,6 +25,7 @@ from salecli.core.learning import (
 )
 from salecli.core.program import Solve
 from salecli.core.values import Weights
+from salecli.core.words import plural
 from salecli.errors import UsageError
 
 FOLDS = 5
@@ -38,6 +40,12 @@ _SEED = 1
 
 Regress = Callable[[Sequence[Sequence[float]], Sequence[bool]], Callable[[Sequence[float]], float]]
 """From rows of features and their outcomes, what gives the chance of the outcome for another row."""
+
+Correct = Callable[[Sequence[Case]], Callable[[Case], Case]]
+"""From cases whose outcomes are known, what puts the marks of another case right."""
+
+_Held = Mapping[int, tuple[Weights, Case]]
+"""By the place of a held-out case: the weights that are tried on it, and the case as they see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +140,12 @@ def lacking(cases: Sequence[Case], objective: Objective) -> str:
     """What is too little in usable cases for `objective`, with what is needed; empty where it is enough."""
     tasks = len({case.task for case in cases})
     if tasks < LEAST:
-        return f"there are {tasks} tasks with a verdict and a choice between agents, and {LEAST} are needed"
+        found = plural(tasks, "task")
+        return f"memory holds {found} with a verdict and a choice between agents; {LEAST} are needed"
     told = len({case.task for case, *_, known in orders(cases) if known})
     if objective == "labelled" and told < LEAST_ORDERED:
-        return (
-            f"there are {told} tasks that one bid solved and another failed, and {LEAST_ORDERED} are needed"
-        )
+        found = plural(told, "task")
+        return f"memory holds {found} that one bid solved and another failed; {LEAST_ORDERED} are needed"
     return ""
 
 
@@ -150,11 +158,12 @@ def learn(
     regress: Regress,
     seconds: float,
     objectives: Sequence[Objective] = OBJECTIVES,
+    correct: Correct = lambda cases: lambda case: case,
 ) -> Progress:
     """Weights by each objective, tried on tasks that they were not learned from.
 
     `seconds` is the time for all programs together. `now` are the weights in use, which the new ones, with
-    `thrift` as their w_c, have to beat.
+    `thrift` as their w_c, have to beat; they see the marks as `correct` puts them right.
 
     Raises:
         SaleError: too few cases, or a program has no solution.
@@ -168,38 +177,42 @@ def learn(
     share = seconds / parts
     folds = _folds(cases)
     chance: dict[int, Callable[[Parts], float]] = {}
-    held: dict[Objective, dict[int, Weights]] = {objective: {} for objective in objectives}
+    held: dict[Objective, dict[int, tuple[Weights, Case]]] = {objective: {} for objective in objectives}
     for fold in folds:
         inside = set(fold)
         rest = [case for at, case in enumerate(cases) if at not in inside]
         chances = _chances(rest, judges, regress)
         chance |= {at: chances(cases[at]) for at in fold}
+        seen = correct(rest)
         for objective in objectives:
             part += 1
             yield objective, part, parts
-            found = fit(objective, rest, thrift, judges, solve, share)
-            held[objective] |= dict.fromkeys(fold, found.weights)
+            found = fit(objective, list(map(seen, rest)), thrift, judges, solve, share)
+            held[objective] |= {at: (found.weights, seen(cases[at])) for at in fold}
     bench = _Bench(cases, chance, thrift, now)
     results = []
+    seen = correct(cases)
     for objective in objectives:
         part += 1
         yield objective, part, parts
-        found = fit(objective, cases, thrift, judges, solve, share)
+        found = fit(objective, list(map(seen, cases)), thrift, judges, solve, share)
         results.append(
             Result(
                 found,
                 bench.trial(held[objective]),
                 bench.losses(held[objective]),
-                changes(cases, now, found.weights),
+                _changes(cases, now, found.weights, seen),
             )
         )
-    return Learned(bench.trial(dict.fromkeys(range(len(cases)), now)), tuple(results))
+    return Learned(bench.trial({at: (now, case) for at, case in enumerate(cases)}), tuple(results))
 
 
-def changes(cases: Sequence[Case], now: Weights, new: Weights) -> tuple[Change, ...]:
+def _changes(
+    cases: Sequence[Case], now: Weights, new: Weights, seen: Callable[[Case], Case]
+) -> tuple[Change, ...]:
     """The cases that would have another winner."""
-    both = ((case, winner(case, now), winner(case, new)) for case in cases)
-    return tuple(Change(case, before, after) for case, before, after in both if before != after)
+    both = ((case, leading(case, now), leading(seen(case), new)) for case in cases)
+    return tuple(Change(case, case.bids[a], case.bids[b]) for case, a, b in both if a != b)
 
 
 def _folds(cases: Sequence[Case]) -> list[list[int]]:
@@ -259,9 +272,9 @@ class _Bench:
     def _worth(self, at: int, bid: Parts) -> float:
         return self._chance[at](bid) - self._thrift * bid.cost
 
-    def trial(self, weights: Mapping[int, Weights]) -> Trial:
-        """What each case's `weights` did on it."""
-        won = [winner(case, weights[at]) for at, case in enumerate(self._cases)]
+    def trial(self, held: _Held) -> Trial:
+        """What came of the bids that win."""
+        won = [case.bids[leading(held[at][1], held[at][0])] for at, case in enumerate(self._cases)]
         count = len(won)
         agents = Counter(bid.agent for bid in won)
         known = Counter(bid.solved for bid in won)
@@ -276,13 +289,14 @@ class _Bench:
             outcomes=(known[True], known[False], known[None]),
         )
 
-    def losses(self, weights: Mapping[int, Weights]) -> tuple[Loss, ...]:
+    def losses(self, held: _Held) -> tuple[Loss, ...]:
         """The cases that went to a bid that failed, though another is known to have solved them."""
         found = []
         for at, case in enumerate(self._cases):
-            chosen, better = winner(case, weights[at]), solver(case)
+            weights, seen = held[at]
+            chosen, better = winner(seen, weights), solver(seen)
             if chosen.solved is False and better is not None:
-                by = total(better, weights[at]) - total(chosen, weights[at])
+                by = total(better, weights) - total(chosen, weights)
                 found.append(Loss(case, chosen, better, by))
         return tuple(sorted(found, key=lambda loss: -loss.by))
 

@@ -86,7 +86,12 @@ def total(bid: Parts, weights: Weights) -> float:
 
 def winner(case: Case, weights: Weights) -> Parts:
     """The bid that wins under `weights`: ties to the cheaper agent, then to pool order."""
-    return min(case.bids, key=lambda bid: (total(bid, weights), bid.price))
+    return case.bids[leading(case, weights)]
+
+
+def leading(case: Case, weights: Weights) -> int:
+    """The place of the bid that wins."""
+    return min(range(len(case.bids)), key=lambda at: (total(case.bids[at], weights), case.bids[at].price))
 
 
 def solver(case: Case) -> Parts | None:

@@ -123,6 +123,19 @@ def test_json_tells_everything(sale: SaleLearn) -> None:
         assert sum(held["outcomes"]) == 120
 
 
+def test_corrected_marks_are_tried_and_not_saved(sale: SaleLearn) -> None:
+    code, out, _ = sale("--objective", "labelled", "--calibrate", "--json", "--force")
+    told = json.loads(out)
+    [raw], [corrected] = told["results"], told["corrected"]
+    assert corrected["weights"] != raw["weights"]
+    assert corrected["held_out"]["solved"]["mean"] > 0.5
+    found = saved()
+    assert code == 0
+    assert found is not None
+    assert found.weights.entropy == raw["weights"]["entropy"]
+    assert "labelled, marks corrected" in sale("--objective", "labelled", "--calibrate", "--force")[1]
+
+
 def test_show_and_forget(sale: SaleLearn) -> None:
     code, out, err = sale("--show")
     assert code == 0
@@ -152,7 +165,7 @@ def test_too_few_auctions_say_how_many_are_needed(sale: SaleLearn, tmp_path: Pat
     few = remember(tmp_path / "few.sqlite3", *auctions(7))
     code, out, err = sale(memory=few)
     assert (code, out) == (2, "")
-    assert f"there are 7 tasks with a verdict and a choice between agents, and {LEAST} are needed" in err
+    assert f"7 tasks with a verdict and a choice between agents; {LEAST} are needed" in err
     assert "sale batch" in err
     assert sale(memory=tmp_path / "none.sqlite3")[0] == 2
     assert saved() is None

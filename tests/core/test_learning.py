@@ -263,10 +263,10 @@ def test_the_same_auctions_give_the_same_figures() -> None:
 
 
 def test_too_few_tasks_are_refused_with_how_many_are_needed() -> None:
-    with pytest.raises(UsageError, match=f"there are {LEAST - 1} tasks .* {LEAST} are needed"):
+    with pytest.raises(UsageError, match=f"{LEAST - 1} tasks .* {LEAST} are needed"):
         learned(market(LEAST - 1))
     same = [replace(one, task="the same") for one in market(40)]
-    with pytest.raises(UsageError, match=f"there are 1 tasks .* {LEAST} are needed"):
+    with pytest.raises(UsageError, match=f"1 task with .* {LEAST} are needed"):
         learned(same)
     open_ = [replace(one, bids=(one.bids[0], replace(one.bids[1], solved=None))) for one in market(40)]
     with pytest.raises(UsageError, match=f"{LEAST_ORDERED} are needed"):
