@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -14,8 +15,8 @@ from salecli.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
-_TIME, _INFEASIBLE, _UNBOUNDED = 1, 2, 3
-"""Statuses of scipy.optimize.milp; 4 is anything else."""
+_BEST, _TIME, _OTHER = 0, 1, 4
+"""Statuses of scipy.optimize.milp; 2 and 3 are infeasible and unbounded."""
 _FAR = 1e6
 """What has no bound is stopped here, to find out which variable it is."""
 _NAMED = 3
@@ -29,8 +30,12 @@ def solve(program: Program, seconds: float) -> Solution:
         ConfigError: no solution exists, or none is the lowest; it names the constraints at fault.
         UsageError: the time was too short to find any.
     """
+    began = time.monotonic()
     done = _milp(program, seconds)
-    if done.x is not None and done.status in (0, _TIME):
+    if done.status == _OTHER:
+        # "Solve error", or "infeasible or unbounded": without simplifying it first, HiGHS knows.
+        done = _milp(program, max(seconds - (time.monotonic() - began), 1.0), presolve=False)
+    if done.x is not None and done.status in (_BEST, _TIME):
         values = dict(zip(program.variables, map(float, done.x), strict=True))
         bound = done.mip_dual_bound if done.mip_dual_bound is not None else done.fun
         return Solution(values, float(done.fun), min(float(bound), float(done.fun)))
@@ -45,7 +50,7 @@ def solve(program: Program, seconds: float) -> Solution:
     raise ConfigError(f"HiGHS gave up: {done.message}")
 
 
-def _milp(program: Program, seconds: float) -> OptimizeResult:
+def _milp(program: Program, seconds: float, presolve: bool = True) -> OptimizeResult:
     import numpy as np
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
@@ -70,7 +75,7 @@ def _milp(program: Program, seconds: float) -> OptimizeResult:
             constraints=LinearConstraint(
                 matrix, [row.low for row in program.rows], [row.high for row in program.rows]
             ),
-            options={"time_limit": seconds},
+            options={"time_limit": seconds, "presolve": presolve},
         )
 
 

@@ -7,7 +7,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from salecli.core.learning import (
     OBJECTIVES,
@@ -44,6 +44,8 @@ Regress = Callable[[Sequence[Sequence[float]], Sequence[bool]], Callable[[Sequen
 Correct = Callable[[Sequence[Case]], Callable[[Case], Case]]
 """From cases whose outcomes are known, what puts the marks of another case right."""
 
+_Chances = Callable[[Case], Callable[[Parts], float]]
+"""How likely a bid of a case solves its task."""
 _Held = Mapping[int, tuple[Weights, Case]]
 """By the place of a held-out case: the weights that are tried on it, and the case as they see it."""
 
@@ -142,7 +144,7 @@ def lacking(cases: Sequence[Case], objective: Objective) -> str:
     if tasks < LEAST:
         found = plural(tasks, "task")
         return f"memory holds {found} with a verdict and a choice between agents; {LEAST} are needed"
-    told = len({case.task for case, *_, known in orders(cases) if known})
+    told = len({case.task for case, *_ in orders(cases)})
     if objective == "labelled" and told < LEAST_ORDERED:
         found = plural(told, "task")
         return f"memory holds {found} that one bid solved and another failed; {LEAST_ORDERED} are needed"
@@ -183,19 +185,19 @@ def learn(
         rest = [case for at, case in enumerate(cases) if at not in inside]
         chances = _chances(rest, judges, regress)
         chance |= {at: chances(cases[at]) for at in fold}
-        seen = correct(rest)
+        seen, filled = correct(rest), _filled(rest, chances)
         for objective in objectives:
             part += 1
             yield objective, part, parts
-            found = fit(objective, list(map(seen, rest)), thrift, judges, solve, share)
+            found = fit(objective, list(map(seen, filled)), thrift, judges, solve, share)
             held[objective] |= {at: (found.weights, seen(cases[at])) for at in fold}
     bench = _Bench(cases, chance, thrift, now)
     results = []
-    seen = correct(cases)
+    seen, filled = correct(cases), _filled(cases, _chances(cases, judges, regress))
     for objective in objectives:
         part += 1
         yield objective, part, parts
-        found = fit(objective, list(map(seen, cases)), thrift, judges, solve, share)
+        found = fit(objective, list(map(seen, filled)), thrift, judges, solve, share)
         results.append(
             Result(
                 found,
@@ -225,9 +227,23 @@ def _folds(cases: Sequence[Case]) -> list[list[int]]:
     return [[at for text in order[start::FOLDS] for at in places[text]] for start in range(FOLDS)]
 
 
-def _chances(
-    known: Sequence[Case], judges: Sequence[str], regress: Regress
-) -> Callable[[Case], Callable[[Parts], float]]:
+def _filled(cases: Sequence[Case], chances: _Chances) -> list[Case]:
+    """The cases with what never worked taken for what is more likely.
+
+    In a memory the winner worked and hardly anybody else: an order of bids that it knows for sure is one that
+    the weights in use got wrong, and learning from these alone would turn their every choice round.
+    """
+    found = []
+    for case in cases:
+        chance = chances(case)
+        bids = (
+            bid if bid.solved is not None else replace(bid, solved=chance(bid) > 0.5) for bid in case.bids
+        )
+        found.append(replace(case, bids=tuple(bids)))
+    return found
+
+
+def _chances(known: Sequence[Case], judges: Sequence[str], regress: Regress) -> _Chances:
     """How likely each bid of a case solves its task: what is known, else what is learned from `known`.
 
     Past weights chose which bids were tried. So an agent's record alone would flatter weights like those, and

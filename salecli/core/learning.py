@@ -6,11 +6,11 @@ Both keep |w_h| + sum of w_j = 1, w_j >= 0, and the user's cost dial w_c as it i
 for no outcome, and w_h >= 0 there.
 
 `labelled` goes by what the tests said: the cheapest bid that solved a task is to stay ahead of those that did
-not solve it, and of dearer ones that were never tried. The sign of w_h is free. A violation counts in units
-of the spread that the weights leave between bids: on tasks that cannot all be kept, the smallest violations
-would else be had by putting all the weight where bids hardly differ. And it is the mean of the worst tenth
-that is minimised, not the one worst task, on which chance decides. Never tried is not failed: it counts by
-the share of tried plans that failed.
+not solve it. The sign of w_h is free. A violation counts in units of the spread that the weights leave
+between bids: on tasks that cannot all be kept, the smallest violations would else be had by putting all the
+weight where bids hardly differ. And it is the mean of the worst tenth that is minimised, not the one worst
+task, on which chance decides. What was never tried is in no order: who wants it to count says what it is
+taken for.
 """
 
 from __future__ import annotations
@@ -99,14 +99,12 @@ def solver(case: Case) -> Parts | None:
     return min((bid for bid in case.bids if bid.solved), key=lambda bid: (bid.price, bid.cost), default=None)
 
 
-def orders(cases: Sequence[Case]) -> Iterator[tuple[Case, Parts, Parts, bool]]:
-    """(case, ahead, behind, whether `behind` was tried) of all bids that the tests put into an order."""
+def orders(cases: Sequence[Case]) -> Iterator[tuple[Case, Parts, Parts]]:
+    """(case, ahead, behind) of all bids that the tests put into an order."""
     for case in cases:
         ahead = solver(case)
-        for bid in case.bids if ahead is not None else ():
-            assert ahead is not None
-            if bid.solved is False or (bid.solved is None and bid.price > ahead.price):
-                yield case, ahead, bid, bid.solved is False
+        if ahead is not None:
+            yield from ((case, ahead, bid) for bid in case.bids if bid.solved is False)
 
 
 def fit(
@@ -146,7 +144,12 @@ def minimax(cases: Sequence[Case], thrift: float, judges: Sequence[str], solve: 
         if best_value - bound <= _CLOSE or worst in chosen or left <= 0:
             break
         chosen[worst] = None
-        found = solve(_worst_score({at: contests[at] for at in chosen}, cases, keys), left)
+        try:
+            found = solve(_worst_score({at: contests[at] for at in chosen}, cases, keys), left)
+        except UsageError:  # out of time
+            if len(chosen) == 1:
+                raise
+            break
         bound = max(bound, found.bound)
         values = {key: found.values[key] for key in keys}
     return Fit("minimax", _weights(thrift, best, judges), best_value, max(best_value - bound, 0.0))
@@ -211,17 +214,13 @@ def labelled(
     Raises:
         UsageError: no task tells anything, or what it tells does not depend on weights.
     """
-    told = list(orders(cases))
-    tried = [bid.solved for case in cases for bid in case.bids if bid.solved is not None]
-    doubt = tried.count(False) / max(len(tried), 1)
     rows = []
-    for case, ahead, behind, known in told:
-        share = 1.0 if known else doubt
+    for case, ahead, behind in orders(cases):
         front, back = _linear(ahead, thrift, judges), _linear(behind, thrift, judges)
         cost = thrift * (ahead.cost - behind.cost)
         row = {key: front[key] - back[key] for key in front}
         row[_DOWN] = 2 * cost - row[_UP]
-        rows.append((case, {key: share * value for key, value in row.items()}, cost * share))
+        rows.append((case, row, cost))
     spread = _spread(rows)
     if not spread:
         raise UsageError(
