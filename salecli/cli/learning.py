@@ -69,9 +69,12 @@ def tell_trials(
         record = _record(now, found, chosen, saved)
         output.record(record | ({"corrected": list(map(_result, others))} if others else {}))
         return
-    _weights(output, {"in use": now, **{one.fit.objective: one.fit.weights for one in found.results}})
+    weights: dict[str, Weights] = {"in use": now}
+    weights |= {one.fit.objective: one.fit.weights for one in found.results}
+    _weights(output, weights)
     output.result("")
-    trials = {"in use": found.now, **{one.fit.objective: one.trial for one in found.results}}
+    trials: dict[str, Trial] = {"in use": found.now}
+    trials |= {one.fit.objective: one.trial for one in found.results}
     trials |= {f"{one.fit.objective}, marks corrected": one.trial for one in others}
     output.table(
         ["on held-out tasks", "solved", "", "price", "", "gain", "", "known", *found.now.wins],
