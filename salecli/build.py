@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from salecli import resources
+from salecli.adapters import learned
 from salecli.adapters.changes import part_of
 from salecli.adapters.container import SandboxLimits
 from salecli.adapters.docker import DockerWorkspace
@@ -285,7 +286,7 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
     return Pool(
         name=spec.name,
         agents=tuple(agents),
-        weights=spec.market_weights(settings.thrift),
+        weights=learned.in_use(spec.market_weights(), spec.hash(), templates.hash, settings.thrift),
         plan_tokens=spec.plan_tokens,
         hash=spec.hash(),
         prompts_hash=templates.hash,

@@ -188,11 +188,25 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         )
     if not load:
         return
+    yield _guarded("weights", lambda: _weights(spec))
     smallest = min(found, key=lambda row: int(row["memory"]), default=None)
     if smallest is not None and smallest["memory"] <= budget:
         yield _guarded(
             "llama", lambda: _llama(Path(smallest["file"]), smallest["agent"], smallest["context"])
         )
+
+
+def _weights(spec: PoolSpec) -> Finding:
+    from salecli import resources
+    from salecli.adapters import learned
+    from salecli.core.prompts import Templates
+
+    found = learned.read(spec.hash(), Templates(resources.templates(spec.prompt_folder())).hash)
+    if found is None:
+        return Finding("weights", f"those of {spec.file.name}")
+    if found.instead_of != spec.market_weights():
+        return Finding("weights", f"those of {spec.file.name}, which was changed since others were learned")
+    return Finding("weights", f"learned from {plural(found.auctions, 'auction')} on {found.at[:10]}")
 
 
 def _endpoints(settings: Settings, agents: Sequence[AgentSpec], ask: bool) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ class Lesson:
     """What failed when the lost plan was carried out; empty where it was not."""
 
 
-_NOT_THE_PLAN = ("model died", "sandbox died", "handed over")
+NOT_THE_PLAN = ("model died", "sandbox died", "handed over")
 """Endings that say nothing about the plan that was being carried out."""
 
 
@@ -38,7 +38,7 @@ def lessons(auction: Auction) -> tuple[Lesson, ...]:
     notes = {
         (work.agent, work.refined): work.note
         for work in auction.works
-        if not work.solved and work.end not in _NOT_THE_PLAN
+        if not work.solved and work.end not in NOT_THE_PLAN
     }
     totals = {(score.agent, score.refined): score.total for score in auction.scores}
     # A plan that says the same as the won one teaches nothing beside it.

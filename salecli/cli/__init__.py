@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "Show a finished run: bids, marks, steps, verdict and patch.",
     "apply": "Apply the patch of a finished run to your repository, and say how to take it back.",
     "memory": "Look into the memory of past auctions.",
+    "learn": "Learn a pool's weights from past auctions, and try them on tasks that they have not seen.",
     "models": "The models of a pool: list, pull from a model hub, verify, remove; fit into memory, measure.",
     "sandbox": "Build, check and clean up the sandbox.",
     "practice": "Practice tasks: make repositories, measure the pool, train it.",

@@ -44,20 +44,19 @@ def score(
         refined=bid.refined,
         cost=weights.cost * plain_cost(bid, prices, plan_tokens),
         entropy=weights.entropy * plain_entropy(bid),
-        jury=_jury(list(marks), weights.judges),
+        jury=weighed({mark.judge: mark.value for mark in marks}, weights.judges),
     )
 
 
-def _jury(marks: Sequence[Mark], weights: Mapping[str, float]) -> float:
-    """The weighted marks; those that were given stand in for those that were not."""
-    given = sum(weights.get(mark.judge, 0.0) * mark.value / TOP_MARK for mark in marks)
-    marked = {mark.judge for mark in marks}
-    if not marks or marked >= {judge for judge, weight in weights.items() if weight}:
+def weighed(marks: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The weighted marks, 0 to 5 by judge; those that were given stand in for those that were not."""
+    given = sum(weights.get(judge, 0.0) * value / TOP_MARK for judge, value in marks.items())
+    if not marks or marks.keys() >= {judge for judge, weight in weights.items() if weight}:
         return given
     total = sum(weights.values())
-    present = sum(weights.get(judge, 0.0) for judge in marked)
+    present = sum(weights.get(judge, 0.0) for judge in marks)
     if present <= 0:
-        return total * sum(mark.value for mark in marks) / TOP_MARK / len(marks)
+        return total * sum(marks.values()) / TOP_MARK / len(marks)
     return given * total / present
 
 
