@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -76,6 +77,8 @@ class Matrix:
                     yield from self._all(self._opinions(block, stack))
                 finally:
                     self._stages.clear()
+            # GitPython and docker-py leave circles that live through hundreds of tasks otherwise.
+            gc.collect()
 
     def _all(self, jobs: Sequence[Job]) -> Generator[Item, None, None]:
         """Do jobs, several at a time, in their order."""

@@ -111,7 +111,12 @@ def _line_up(matrix: Matrix, proof: Proof | None, spec: PoolSpec | None, stack: 
     matrix.contestants = [
         _bidder(spec, spec.agent(agent.name), gated(agent, gate), pool, settings) for agent in pool.agents
     ]
-    matrix.cancel_models = lambda: [agent.model.cancel() for agent in pool.agents]
+
+    def cancel() -> None:
+        for agent in pool.agents:
+            agent.model.cancel()
+
+    matrix.cancel_models = cancel
     return pool
 
 
