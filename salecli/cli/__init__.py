@@ -24,6 +24,7 @@ COMMANDS = {
     "learn": "Learn a pool's weights from past auctions, and try them on tasks that they have not seen.",
     "models": "The models of a pool: list, pull from a model hub, verify, remove; fit into memory, measure.",
     "sandbox": "Build, check and clean up the sandbox.",
+    "bench": "Run task suites: every agent of a pool on every task, or the proof that the verdicts hold.",
     "practice": "Practice tasks: make repositories, measure the pool, train it.",
     "doctor": "Check that everything sale needs is there, and say what to type where it is not.",
     "init": "Write a sale.toml with every setting and its default.",

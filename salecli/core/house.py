@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from salecli.core import events, verdict
+from salecli.core import events
 from salecli.core.agent import Pool, seed_for
 from salecli.core.auction import hold
 from salecli.core.before import check_before
@@ -17,9 +17,10 @@ from salecli.core.observe import hinted
 from salecli.core.ports import Memory, Workspace
 from salecli.core.requests import refuse
 from salecli.core.round import Round
-from salecli.core.values import Auction, Bid, Step, Task, Tests, Verdict, Work
+from salecli.core.values import Auction, Bid, Step, Task, Tests, Work
+from salecli.core.verdict import judged
 from salecli.core.work import work
-from salecli.errors import ModelError, PatchRefused, SaleError, SandboxError, UsageError
+from salecli.errors import ModelError, SaleError, SandboxError, UsageError
 
 
 @dataclass(slots=True)
@@ -215,29 +216,13 @@ class House:
         finally:
             sandbox.close()
         sale.transcript = [*earlier, *done.steps]
-        done = yield from self._judged(sale, done)
+        done = yield from judged(sale.task, sale.before, self.workspace, done)
         sale.works.append(done)
         if done.end == "sandbox died":
             raise SandboxError(
                 f"the sandbox went away while {bid.agent} worked: {done.note}",
                 "`sale sandbox check` looks at the engine; then run the task again",
             )
-
-    def _judged(self, sale: _Sale, done: Work) -> Generator[events.Event, None, Work]:
-        """The work with what the tests say of its patch."""
-        if done.patch is None or done.patch.empty:
-            return done if done.note else replace(done, note="nothing was changed")
-        try:
-            after = self.workspace.verify(done.patch)
-        except PatchRefused as error:
-            # The agent's patch is at fault, not the setup: the next bidder may do better.
-            reason = f"the patch is refused: {error.message}"
-            refused = Verdict(False, reason, sale.before, Tests(1, ran=False))
-            yield events.VerdictReached(sale.task.id, done.agent, refused)
-            return replace(done, end="patch refused", patch=None, verdict=refused, note=refused.reason)
-        given = verdict.reached(sale.before, after)
-        yield events.VerdictReached(sale.task.id, done.agent, given)
-        return replace(done, verdict=given, note="" if given.solved else given.reason)
 
     def _auction(self, sale: _Sale) -> Auction:
         record, works = sale.record, sale.works

@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import replace
+
+from salecli.core import events
 from salecli.core.observe import failure_note
-from salecli.core.values import Tests, Verdict
+from salecli.core.ports import Workspace
+from salecli.core.values import Task, Tests, Verdict, Work
+from salecli.errors import PatchRefused
+
+
+def judged(
+    task: Task, before: Tests, workspace: Workspace, done: Work
+) -> Generator[events.Event, None, Work]:
+    """The work with what the tests of a fresh sandbox say of its patch."""
+    if done.patch is None or done.patch.empty:
+        return done if done.note else replace(done, note="nothing was changed")
+    try:
+        after = workspace.verify(done.patch)
+    except PatchRefused as error:
+        # The agent's patch is at fault, not the setup: the next bidder may do better.
+        reason = f"the patch is refused: {error.message}"
+        refused = Verdict(False, reason, before, Tests(1, ran=False))
+        yield events.VerdictReached(task.id, done.agent, refused)
+        return replace(done, end="patch refused", patch=None, verdict=refused, note=refused.reason)
+    given = reached(before, after)
+    yield events.VerdictReached(task.id, done.agent, given)
+    return replace(done, verdict=given, note="" if given.solved else given.reason)
 
 
 def reached(before: Tests, after: Tests) -> Verdict:

@@ -1,0 +1,214 @@
+"""Who is put before a suite's tasks: an agent with its own bid, or the proof of the harness itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeVar
+
+from salecli.bench.cells import Cell, Opinion, Outcome, Worked, hashed
+from salecli.bench.stage import Stage
+from salecli.bench.suites import SuiteTask
+from salecli.core import events
+from salecli.core.agent import Agent, seed_for
+from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
+from salecli.core.decisions import Decisions
+from salecli.core.judge import mark
+from salecli.core.limits import WorkLimits
+from salecli.core.ports import Model
+from salecli.core.values import Bid, Patch, Work
+from salecli.core.verdict import judged, reached
+from salecli.core.work import work
+
+Result = TypeVar("Result")
+Proof = Literal["gold", "null"]
+
+
+class Contestant(Protocol):
+    """Somebody who tries every task once."""
+
+    @property
+    def name(self) -> str:
+        """As it stands in the matrix."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of all about it that decides what comes out."""
+
+    def attempt(self, stage: Stage, key: str) -> Cell:
+        """Its cell for a task.
+
+        Raises:
+            SaleError: something outside kept it from being judged.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Puts the reference solution, or nothing, where an agent's work would come."""
+
+    name: Proof
+    image: str = ""
+    """The sandbox's: what it lacks, the proof is about."""
+
+    @property
+    def identity(self) -> str:
+        """There is but one of each, in one image."""
+        return hashed(self.name, self.image)
+
+    def attempt(self, stage: Stage, key: str) -> Cell:
+        """The verdict of a fresh sandbox over what came out of the sandbox that was worked in."""
+        before, began = stage.before(), time.monotonic()
+        with stage.workspace.open() as sandbox:
+            for path, text in stage.posed.solution.items() if self.name == "gold" else ():
+                sandbox.write(path, text)
+            patch = sandbox.collect()
+        if (
+            self.name == "null"
+        ):  # an agent's empty patch is not tested: here it is, or nothing would be proved
+            given = reached(before, stage.workspace.verify(patch))
+            done = Work(self.name, False, "done", patch=patch, verdict=given, note=given.reason)
+        else:
+            made = Work(self.name, False, "done", patch=patch)
+            done = _result(judged(stage.task, before, stage.workspace, made))
+        return _cell(key, stage, done, seconds=time.monotonic() - began)
+
+
+@dataclass(slots=True)
+class Bidder:
+    """An agent of a pool: it bids, and carries out its own plan whatever the others' came to.
+
+    A bid and its work are one turn of its model: another task in between would push them out of the prefix
+    cache, and would make the tokens that were evaluated depend on the clock.
+    """
+
+    agent: Agent
+    identity: str
+    limits: WorkLimits
+    seed: int
+    turn: AbstractContextManager[object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turn = nullcontext() if self.agent.remote else threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The agent's."""
+        return self.agent.name
+
+    def attempt(self, stage: Stage, key: str) -> Cell:
+        """What `sale solve --agent NAME --attempts 1` would come to."""
+        before, began = stage.before(), time.monotonic()
+        task, agent = stage.task, self.agent
+        out: list[events.AgentOut] = []
+        with stage.workspace.open() as sandbox, self.turn:
+            bid = _result(agent.bid(task, seed_for(self.seed, "bid", agent.name)), out)
+            if bid is None:
+                return self._out(key, stage, out[-1], time.monotonic() - began)
+            seed = seed_for(self.seed, "attempt", 1)
+            made = _result(work(agent, task, bid, sandbox, before, self.limits, Decisions(), seed))
+        done = _result(judged(task, before, stage.workspace, made))
+        return _cell(key, stage, done, bid, time.monotonic() - began)
+
+    def _out(self, key: str, stage: Stage, why: events.AgentOut, seconds: float) -> Cell:
+        # A model whose process has ended may have been ended by anybody.
+        outcome: Outcome = "failed" if self.agent.model.loaded else "error"
+        reason = f"no bid: {why.reason}"
+        return Cell(key, stage.posed.name, self.name, outcome, reason, lost=why.usage, seconds=seconds)
+
+    def opinion(self, stage: Stage, bids: Sequence[Bid], key: str) -> Opinion:
+        """Its marks of all bids on a task, as a judge."""
+        with self.turn:
+            marks, missing = _result(mark(self.agent, stage.task, bids))
+        why = {agent: failure.reason for (agent, _), failure in missing.items()}
+        return Opinion(key, stage.posed.name, self.name, tuple(marks), why)
+
+    def opinion_key(self, posed: SuiteTask, bids: Sequence[Bid]) -> str:
+        """Identity of an opinion: the judge, the task, the plans."""
+        return hashed("opinion", self.identity, posed.hash, [[bid.agent, bid.plan] for bid in bids])
+
+
+def _cell(key: str, stage: Stage, done: Work, bid: Bid | None = None, seconds: float = 0.0) -> Cell:
+    outcome: Outcome = "passed" if done.solved else "failed"
+    if done.end in ("model died", "sandbox died"):
+        outcome = "error"
+    said = done.verdict.reason if done.verdict is not None else ""
+    worked = Worked(
+        end=done.end,
+        note=done.note,
+        verdict=said,
+        steps=tuple(f"{step.action} {step.target}".strip() for step in done.steps),
+        usage=done.usage,
+        diff=done.patch.diff if isinstance(done.patch, Patch) else "",
+    )
+    return Cell(key, stage.posed.name, done.agent, outcome, said or done.note, bid, worked, seconds=seconds)
+
+
+def _result(
+    stream: Generator[events.Event, None, Result], out: list[events.AgentOut] | None = None
+) -> Result:
+    """What a generator of events returns; who is out is noted in `out`."""
+    try:
+        while True:
+            event = next(stream)
+            if out is not None and isinstance(event, events.AgentOut):
+                out.append(event)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        stream.close()
+
+
+class Gated:
+    """A model that runs only while there is room beside others. Fits core's Model."""
+
+    def __init__(self, model: Model, gate: threading.Semaphore) -> None:
+        """`gate` counts the models that may run at the same time."""
+        self._model = model
+        self._gate = gate
+        self.cancel: Callable[[], None] = model.cancel
+
+    @property
+    def vocabulary(self) -> int:
+        """The model's."""
+        return self._model.vocabulary
+
+    @property
+    def size(self) -> int:
+        """The model's."""
+        return self._model.size
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is resident now."""
+        return self._model.loaded
+
+    def load(self) -> Loaded | None:
+        """Make the model resident."""
+        with self._gate:
+            return self._model.load()
+
+    def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
+        """Continue a chat token by token."""
+        with self._gate:
+            return (yield from self._model.stream(turns, limits))
+
+    def choose(
+        self,
+        prefix: Sequence[Turn],
+        endings: Sequence[Sequence[Turn]],
+        options: Sequence[str],
+        deadline: float | None = None,
+    ) -> list[Choice]:
+        """The next-token distribution over `options` after each ending."""
+        with self._gate:
+            return self._model.choose(prefix, endings, options, deadline)
+
+
+def gated(agent: Agent, gate: threading.Semaphore) -> Agent:
+    """The agent, whose model waits for its turn where it runs on this machine."""
+    return agent if agent.remote else replace(agent, model=Gated(agent.model, gate))

@@ -1,0 +1,140 @@
+"""`sale bench run` as a user has it: real repositories, real sandboxes, the practice pool's real models."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench import records
+from tests.e2e.scene import End, Scene
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def scene(tmp_path: Path, private_home: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path, private_home)
+    records.data(made.folder)
+    yield made
+    assert made.left() == []
+
+
+def run(scene: Scene, *arguments: str | Path) -> End:
+    end = scene.run("bench", "run", *arguments, "--out", scene.folder / "out")
+    assert scene.containers(end) == []
+    return end
+
+
+def results(scene: Scene) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((scene.folder / "out" / "results.json").read_text())
+    return found
+
+
+def ended(scene: Scene) -> dict[str, dict[str, str]]:
+    """Outcome by task and agent."""
+    return {
+        task["name"]: {name: one["outcome"] for name, one in task["agents"].items()}
+        for task in results(scene)["tasks"]
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("suite", "passed", "of"), [("humaneval", 2, 2), ("mbpp", 2, 3), ("leetcode", 1, 1), ("practice", 3, 3)]
+)
+def test_gold_passes_and_null_does_not(suite: str, passed: int, of: int, scene: Scene) -> None:
+    which: list[str | Path] = ["--tasks", "3"] if suite == "practice" else ["--data", scene.folder]
+    gold = run(scene, suite, *which, "--gold")
+    assert gold.code == 0, gold.stderr
+    assert f"gold: {passed} of {of} task" in gold.stdout
+    assert ("mbpp-367 is known to fail" in gold.stdout) is (suite == "mbpp")
+    assert sum(one == {"gold": "passed"} for one in ended(scene).values()) == passed
+    null = scene.run("bench", "run", suite, *which, "--null", "--out", scene.folder / "null")
+    assert null.code == 0, null.stderr
+    assert f"null: 0 of {of} task" in null.stdout
+
+
+@pytest.mark.slow
+def test_a_reference_that_fails_and_a_test_that_says_nothing_are_named(scene: Scene) -> None:
+    wrong = {**records.HUMANEVAL[0], "canonical_solution": "    return x\n"}
+    idle = {**records.HUMANEVAL[1], "test": "def check(total):\n    assert True\n\ncheck(total)\n"}
+    records.write(scene.folder, "humaneval.jsonl", [wrong, idle])
+    gold = run(scene, "humaneval", "--data", scene.folder, "--gold")
+    assert gold.code == 1
+    assert "the reference solution of 1 task did not pass: humaneval-0" in gold.stderr
+    null = scene.run(
+        "bench", "run", "humaneval", "--data", scene.folder, "--null", "--out", scene.folder / "n"
+    )
+    assert null.code == 1
+    assert "1 empty patch passed: humaneval-1" in null.stderr
+
+
+@pytest.mark.slow
+def test_every_agent_bids_works_and_marks_once(scene: Scene) -> None:
+    """A level 1 task that all agents try; the same call again asks nobody."""
+    first = run(scene, "practice", "--tasks", "2")
+    assert first.code == 0, first.stderr
+    names = ["xs", "s", "m", "l"]
+    assert all(list(one) == names for one in ended(scene).values())
+    found = results(scene)
+    assert found["schema"] == 1
+    assert found["pool"] == "practice"
+    largest = [task["agents"]["l"] for task in found["tasks"]]
+    assert all(one["outcome"] == "passed" for one in largest)
+    assert all(0 < one["bid_tokens"] < one["tokens"] for one in largest)
+    assert all(one["usd"] == pytest.approx(one["tokens"] * 0.36e-6) for one in largest)
+    lines = [json.loads(line) for line in (scene.folder / "out" / "matrix.jsonl").read_text().splitlines()]
+    cells = [one for one in lines if one["kind"] == "cell"]
+    opinions = [one for one in lines if one["kind"] == "opinion"]
+    assert len(cells) == len(opinions) == 8
+    assert all(one["bid"]["plan"] and one["bid"]["entropy"] >= 0 for one in cells)
+    for one in opinions:
+        assert [mark["agent"] for mark in one["marks"]] == names
+        assert all(len(mark["probabilities"]) == 6 for mark in one["marks"])
+    again = run(scene, "practice", "--tasks", "2")
+    assert again.code == 0
+    assert "8 of 8 results known already" in again.stderr
+    assert len((scene.folder / "out" / "matrix.jsonl").read_text().splitlines()) == len(lines)
+    assert again.stdout == first.stdout
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_where_it_was(scene: Scene) -> None:
+    file = scene.folder / "out" / "matrix.jsonl"
+    command = ["bench", "run", "practice", "--gold", "--tasks", "12", "--jobs", "2"]
+    process = scene.start(*command, "--out", scene.folder / "out")
+    until = time.monotonic() + 60
+    while (not file.exists() or file.read_bytes().count(b"\n") < 3) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "the same command goes on" in stderr
+    assert scene.left() == []
+    assert scene.containers(End(130, "", stderr, process.pid)) == []
+    kept = file.read_bytes()
+    assert 2 <= kept.count(b'"kind":"cell"') < 12
+    assert b'"error"' not in kept
+    end = run(scene, *command[2:])
+    assert end.code == 0, end.stderr
+    assert "results known already" in end.stderr
+    assert file.read_bytes().startswith(kept)
+    assert file.read_bytes().count(b'"kind":"cell"') == 12
+
+
+def test_what_cannot_be_begun_is_refused(scene: Scene) -> None:
+    bench = ("bench", "run")
+    scene.refused(*bench, "nothing", code=2, says="no suite 'nothing'", hint="practice, humaneval")
+    scene.refused(*bench, "mbpp", code=2, says="from a folder that you name", hint="--data FOLDER")
+    scene.refused(*bench, "mbpp", "--gold", "--null", code=2, says="two proofs", hint="one after the other")
+    scene.refused(*bench, "mbpp", "--gold", "--pool", "x", code=2, says="no agent works", hint="--pool")
+    (scene.folder / "out").mkdir()
+    (scene.folder / "out" / "results.json").write_text('{"suite": "humaneval", "schema": 9}')
+    other = ("--data", scene.folder, "--gold", "--out", scene.folder / "out")
+    scene.refused(*bench, "humaneval", *other, code=2, says="is of pool None, not 'gold'", hint="--out")
