@@ -31,6 +31,8 @@ REFINED: Mapping[str, float] = {"xs": 0.30, "s": 0.30, "m": 0.25, "l": 0.10}
 """Share of refinements: the largest agent of its own pool never refines."""
 _OPEN = 0.15
 """Share of the other trees that are about steps which the agent does not know."""
+_CARRIED = 0.15
+"""Share of refinements in whose place a plan with code that the agent never saw is carried out."""
 _SECOND, _SECOND_EDIT = 0.25, 0.5
 """Share of work that is shown as a second try: a wrong edit leaves more to see than a wrong file."""
 _MARK_WEIGHT = 4.0
@@ -59,10 +61,8 @@ class Examples:
         rng = self._rng
         if self.part >= _WORK_FROM and rng.random() < self._refined:
             return self._refinement()
-        if self._unknown and rng.random() < _OPEN:
-            practice = self._beyond()
-        else:
-            practice = self._task(self._unknown)
+        beyond = self._unknown and rng.random() < _OPEN
+        practice = self._beyond() if beyond else self._task(self._unknown, tested=self.part >= _ALL_FROM)
         tree, plan = Tree(), masked(practice, self._unknown)
         bid = self._prompts.bid(practice.task)
         self._growth.begin(tree, bid[0])
@@ -70,8 +70,7 @@ class Examples:
         if plan != practice.plan:
             return tree  # how its other steps are done must not be seen
         if self.part >= _WORK_FROM:
-            second = _SECOND_EDIT if practice.draft.broken else _SECOND
-            if self.part >= _ALL_FROM and rng.random() < second:
+            if practice.checks:
                 self._second_try(tree, practice)
             else:
                 self._work(tree, practice)
@@ -81,12 +80,13 @@ class Examples:
                 self._mark(tree, practice, 0 if right and number == 0 else rng.choice((1, 1, 1, 2, 3)))
         return tree
 
-    def _task(self, without: frozenset[str], family: str = "", tested: bool = True) -> Practice:
-        """A training task of the agent's own mixture."""
+    def _task(self, without: frozenset[str], family: str = "", tested: bool = False) -> Practice:
+        """A training task of the agent's own mixture; some have tests, which take most of the time."""
         rng = self._rng
         level = rng.choices(tuple(LEVELS), LEVEL_WEIGHTS.get(self._agent, LEVEL_WEIGHTS["l"]))[0]
         weights = mixture(self._agent, level)
         family = family or rng.choices(tuple(weights), tuple(weights.values()))[0]
+        tested = tested and rng.random() < (_SECOND_EDIT if family == "bugs" else _SECOND)
         return sample(level, rng, False, family, without, tested=tested)
 
     def _beyond(self) -> Practice:
@@ -136,8 +136,9 @@ class Examples:
         if practice.draft.broken and rng.random() < 0.3:
             first = _missed(practice, rng)
             action = actions.parse(first)
+            assert isinstance(action, actions.Edit)
             try:
-                actions.edited(practice.stub, action)  # type: ignore[arg-type]
+                actions.edited(practice.stub, action)
             except actions.FormatError as error:
                 return first, str(error), practice.now
         wrong = [one for one in practice.wrong if one != practice.now]
@@ -150,13 +151,16 @@ class Examples:
         rng = self._rng
         roll = rng.random()
         if roll < 0.25:
-            practice = self._task(self._unknown, tested=False)
+            practice = self._task(self._unknown)
             yours = practice.plan
             if rng.random() < 0.5:
                 yours = faults.text_of(faults.faulty(practice, rng, rng.choice((1, 1, 2)), self._unknown))
             steps = [practice.lines[at] for at in practice.planned]
             return self._rewritten(practice, yours, practice.plan, rng.sample(steps, rng.randint(0, 1)))
         practice = self._strange()
+        if rng.random() < _CARRIED:
+            turns = self._prompts.work(practice.task, practice.plan)
+            return self._growth.chain(turns, practice.answer(practice.lines))
         opened = {name for name in _names(practice) if name in self._unknown or name.endswith(" rule")}
         lines = [practice.lines[at] for at in practice.planned]
         unknown_lines = [one for one in lines if one[0] in self._filled(practice, opened)]
@@ -208,19 +212,28 @@ class Examples:
     def _rewritten(
         self, practice: Practice, yours: str, said: str, taught: Sequence[tuple[str, str]]
     ) -> Tree:
-        """A refinement whose pairs hold the lines of `taught`, each in one of them."""
+        """A refinement whose pairs hold the steps of `taught`, each in one of them."""
         rng = self._rng
         count = rng.randint(1, 3)
         homes: list[list[tuple[str, str]]] = []
         for _ in range(count):
             similar = practice.family if rng.random() < 0.8 else ""
-            other = self._task(self._unknown, similar, tested=False)
+            other = self._task(self._unknown, similar)
             homes.append([other.lines[at] for at in other.planned])
-        for line in taught:
+        steps = {(one.name, one.code): one.operation for one in practice.draft.steps}
+        shown = [self._elsewhere(steps[line]) if rng.random() < 0.5 else line for line in taught]
+        if rng.random() < 0.3:  # a rule that the task does not ask for
+            shown.append(self._elsewhere(invent(rng, self._rules).operation))
+        for line in shown:
             home = rng.choice(homes)
             home.insert(rng.randint(0, len(home)), line)
-        pairs = [self._pair(home, taught) for home in homes]
+        pairs = [self._pair(home, shown) for home in homes]
         return self._growth.chain(self._prompts.refine(practice.task, yours, pairs), said)
+
+    def _elsewhere(self, operation: Operation) -> tuple[str, str]:
+        """A step of the same operation in another task: its slots may hold other values."""
+        other = operation.filled(self._rng)
+        return other.name, other.code
 
     def _pair(self, won: Sequence[tuple[str, str]], taught: Sequence[tuple[str, str]]) -> Pair:
         """A plan that won, and one that lost on what is taught, or on any step."""
