@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from salecli.core.calls import Turn
 from salecli.core.observe import seen_tests
@@ -31,7 +30,8 @@ from salecli.practice.curriculum import (
 from salecli.practice.execute import outcomes
 from salecli.practice.invented import invent
 from salecli.practice.operations import LISTS, NUMBERS, Operation, Step, step
-from salecli.practice.render import IM_END, Encode, Prompts, closed, opened, pair, reply, task_of
+from salecli.practice.render import Encode, Prompts, pair, reply, task_of
+from salecli.practice.trees import Growth, Tree
 
 _TAIL = 22
 """List operations from this rank on may be missing from what an agent learns."""
@@ -63,29 +63,13 @@ def missing(agent: str) -> frozenset[str]:
     return frozenset(ranked[: round(share * len(ranked))])
 
 
-@dataclass(slots=True)
-class Tree:
-    """Token ids with what each position is trained to say next."""
-
-    ids: list[int] = field(default_factory=list)
-    branch: list[int] = field(default_factory=list)
-    """0 for the shared beginning, else the branch's number."""
-    place: list[int] = field(default_factory=list)
-    """Position in the branch's own sequence."""
-    target: list[int] = field(default_factory=list)
-    """The next token where it is trained, else -1."""
-    weight: list[float] = field(default_factory=list)
-    right: list[int] = field(default_factory=list)
-    """At the end of a plan line in a mark's prompt: 1 right, 0 wrong; else -1."""
-
-
 class Examples:
     """An endless stream of training trees for one agent."""
 
     def __init__(self, agent: str, encode: Encode, breaks: frozenset[int], seed: int) -> None:
         """`breaks` are the ids of all tokens that hold a newline."""
         self._encode = encode
-        self._breaks = breaks
+        self._growth = Growth(encode, breaks)
         self._rng = random.Random(f"{agent}/{seed}")
         self._missing = missing(agent)
         self._inventing = _INVENTED.get(agent, 0.3)
@@ -108,14 +92,14 @@ class Examples:
         task = task_of(practice)
         tree, plan = Tree(), practice.pipeline.plan
         bid = self._prompts.bid(task)
-        self._begin(tree, bid[0])
-        self._grow(tree, bid[1:], plan)
+        self._growth.begin(tree, bid[0])
+        self._growth.grow(tree, bid[1:], plan)
         if self.part >= _WORK_FROM:
             if everything and rng.random() < 0.15:
                 self._second_try(tree, practice)
             else:
                 work = self._prompts.work(task, plan)[1:]
-                self._grow(tree, work, reply(practice.path, practice.solution))
+                self._growth.grow(tree, work, reply(practice.path, practice.solution))
         if everything:
             self._grow_marks(tree, practice)
         return tree
@@ -130,52 +114,7 @@ class Examples:
         rng, plan, steps = self._rng, practice.pipeline.plan, practice.pipeline.steps
         yours = plan if rng.random() < 0.5 else self._faulty(steps)
         turns = self._prompts.refine(task_of(practice), yours, self._pairs(steps, rng.randint(1, 3)))
-        return self._chain(turns, plan)
-
-    def _chain(self, turns: Sequence[Turn], answer: str) -> Tree:
-        """A tree of one branch."""
-        tree = Tree()
-        self._begin(tree, turns[0])
-        self._grow(tree, turns[1:], answer)
-        return tree
-
-    def _begin(self, tree: Tree, turn: Turn) -> None:
-        ids = closed(turn, self._encode)
-        tree.ids += ids
-        tree.branch += [0] * len(ids)
-        tree.place += range(len(ids))
-        tree.target += [-1] * len(ids)
-        tree.weight += [0.0] * len(ids)
-        tree.right += [-1] * len(ids)
-
-    def _grow(
-        self, tree: Tree, turns: Sequence[Turn], answer: str, weight: float = 1.0, lines: Sequence[bool] = ()
-    ) -> None:
-        """Add a branch: `turns`, and the answer as what is trained; `lines`: which plan lines are right."""
-        said = [*self._encode(answer), IM_END]
-        before = [token for turn in turns[:-1] for token in closed(turn, self._encode)]
-        before += opened(turns[-1], self._encode)
-        start, number = tree.branch.count(0), max(tree.branch) + 1
-        ids = before + said[:-1]
-        tree.ids += ids
-        tree.branch += [number] * len(ids)
-        tree.place += range(start, start + len(ids))
-        tree.target += [-1] * (len(before) - 1) + said
-        tree.weight += [weight] * len(ids)
-        right = [-1] * len(ids)
-        for at, ok in zip(self._line_ends(turns[0], len(lines)), lines, strict=True):
-            right[at] = int(ok)
-        tree.right += right
-
-    def _line_ends(self, turn: Turn, count: int) -> list[int]:
-        """Positions of the last token of each of the last `count` lines of a turn."""
-        if not count:
-            return []
-        ids = opened(turn, self._encode)
-        breaks = (
-            [at for at, token in enumerate(ids) if token in self._breaks][-count + 1 :] if count > 1 else []
-        )
-        return [*breaks, len(ids)]
+        return self._growth.chain(turns, plan)
 
     def _faulty(self, steps: Sequence[Step]) -> str:
         return faults.plan_of(faults.faulty(steps, self._rng, self._rng.choice((1, 1, 2, 3))))
@@ -185,7 +124,7 @@ class Examples:
         plan = faults.plan_of(lines)
         mark = faults.rightness(plan, practice.pipeline.plan)
         turns = self._prompts.judge(task_of(practice), plan)[1:]
-        self._grow(tree, turns, str(mark), _MARK_WEIGHT, [ok for _, ok in lines])
+        self._growth.grow(tree, turns, str(mark), _MARK_WEIGHT, [ok for _, ok in lines])
 
     def _second_try(self, tree: Tree, practice: Practice) -> None:
         """A wrong first reply, what the tests said, and the right reply."""
@@ -198,7 +137,7 @@ class Examples:
         turns[-1] = Turn("assistant", first, tuple(self._encode(first)))
         seen = seen_tests(tested(practice, wrong), _OBSERVED, output=False)
         turns += self._prompts.observe(seen)
-        self._grow(tree, turns, reply(practice.path, practice.solution))
+        self._growth.grow(tree, turns, reply(practice.path, practice.solution))
 
     def _pairs(
         self, steps: Sequence[Step], count: int, taught: Sequence[tuple[Operation, Step]] = ()
@@ -242,10 +181,12 @@ class Examples:
         practice = Practice(0, 0, module, function, issue, found, ())
         task = task_of(practice)
         if rng.random() < 0.1:
-            return self._chain(self._prompts.work(task, found.plan), reply(practice.path, practice.solution))
+            return self._growth.chain(
+                self._prompts.work(task, found.plan), reply(practice.path, practice.solution)
+            )
         yours = self._misread(found, {one.name for _, one in taught})
         pairs = self._pairs(found.steps, 1 if short else rng.choice((1, 2, 3)), taught)
-        return self._chain(self._prompts.refine(task, yours, pairs), found.plan)
+        return self._growth.chain(self._prompts.refine(task, yours, pairs), found.plan)
 
     def _misread(self, found: Pipeline, unknown: set[str]) -> str:
         """The plan of an agent that guessed the unknown steps."""

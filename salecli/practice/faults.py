@@ -83,7 +83,7 @@ def rightness(plan: str, reference: str) -> int:
     if plan.strip() == reference.strip():
         return 5
     ours, theirs = _bare(plan), _bare(reference)
-    share = _common(ours, theirs) / max(len(ours), len(theirs), 1)
+    share = common(ours, theirs) / max(len(ours), len(theirs), 1)
     return min(4, int(5 * share + 0.5))
 
 
@@ -91,7 +91,7 @@ def _bare(plan: str) -> list[str]:
     return [line.partition(". ")[2].strip() for line in plan.strip().splitlines()]
 
 
-def _common(ours: Sequence[str], theirs: Sequence[str]) -> int:
+def common(ours: Sequence[str], theirs: Sequence[str]) -> int:
     """Length of the longest common subsequence of lines."""
     row = [0] * (len(theirs) + 1)
     for line in ours:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salecli.errors import EnvironmentFault, UsageError
+from salecli.practice import examples as first
 from salecli.practice import export
 from salecli.practice import tokenizer as tokenizers
-from salecli.practice.examples import Examples, Tree
+from salecli.practice.second import examples as second
+from salecli.practice.trees import Tree
 
 if TYPE_CHECKING:
     import torch
@@ -41,10 +43,14 @@ _SAVE_EVERY = 120.0
 _GO_ON = 0.75
 """Part of a training that finished models have behind them: the rates are lower, every lesson is on."""
 
+EXAMPLES = {1: first.Examples, 2: second.Examples}
+"""The examples of each curriculum."""
+Examples = first.Examples | second.Examples
+
 Say = Callable[[str], None]
 
 
-def make_tokenizer(path: Path, seed: int) -> Tokenizer:
+def make_tokenizer(path: Path, seed: int, curriculum: int = 1) -> Tokenizer:
     """Train the pool's tokenizer on what all agents read and write, and save it."""
     texts: list[str] = []
 
@@ -52,7 +58,7 @@ def make_tokenizer(path: Path, seed: int) -> Tokenizer:
         texts.append(text)
         return list(text.encode())
 
-    examples = Examples("tokenizer", collect, frozenset(b"\n"), seed)
+    examples = EXAMPLES[curriculum]("tokenizer", collect, frozenset(b"\n"), seed)
     for _ in range(_TEXTS):
         examples.tree()
     made = tokenizers.train(texts)
@@ -194,6 +200,7 @@ def train(
     save: Callable[[Network], None],
     begin: Mapping[str, Any] | None = None,
     passed: float = 0.0,
+    curriculum: int = 1,
 ) -> Network:
     """Train one agent for `minutes` of wall-clock time; `save` is called now and then.
 
@@ -210,8 +217,9 @@ def train(
     network: Network = Network(SHAPES[agent], tokenizer.get_vocab_size()).to(device)
     if begin is not None:
         network.load_state_dict(begin, strict=False)  # what only training needs is not in the files
-    checks = [joined([tree], device) for tree in _some(Examples(agent, encode, breaks, -1 - seed), 24)]
-    examples = Examples(agent, encode, breaks, seed)
+    learned = EXAMPLES[curriculum]
+    checks = [joined([tree], device) for tree in _some(learned(agent, encode, breaks, -1 - seed), 24)]
+    examples = learned(agent, encode, breaks, seed)
     stream = batches(examples, BATCHES[agent])
     steps = optimizers(network)
     rates = [group["lr"] for one in steps for group in one.param_groups]
@@ -287,7 +295,12 @@ def lanes(agents: Sequence[str], minutes: float, count: int) -> list[list[tuple[
 
 
 def train_lane(
-    queue: Sequence[tuple[str, float]], out: Path, seed: int, threads: int, begin: Path | None = None
+    queue: Sequence[tuple[str, float]],
+    out: Path,
+    seed: int,
+    threads: int,
+    begin: Path | None = None,
+    curriculum: int = 1,
 ) -> None:
     """Train the agents of one queue, and keep `out` supplied with their newest GGUF files."""
     import torch
@@ -301,7 +314,7 @@ def train_lane(
             weights, tokenizer = export.read(begin / name_of(agent))
 
         save = functools.partial(_save, tokenizer, f"Practice {agent}", path)
-        train(agent, tokenizer, minutes, seed, _say, save, weights, _GO_ON if weights else 0.0)
+        train(agent, tokenizer, minutes, seed, _say, save, weights, _GO_ON if weights else 0.0, curriculum)
 
 
 def _save(tokenizer: Tokenizer, title: str, path: Path, network: Network) -> None:
@@ -314,7 +327,12 @@ def name_of(agent: str) -> str:
 
 
 def train_pool(
-    agents: Sequence[str], out: Path, minutes: float, seed: int, begin: Path | None = None
+    agents: Sequence[str],
+    out: Path,
+    minutes: float,
+    seed: int,
+    begin: Path | None = None,
+    curriculum: int = 1,
 ) -> None:
     """Train `agents` within `minutes`, and write their GGUF files to `out`.
 
@@ -335,7 +353,7 @@ def train_pool(
     try:
         out.mkdir(parents=True, exist_ok=True)
         if begin is None:
-            make_tokenizer(out / TOKENIZER, seed)
+            make_tokenizer(out / TOKENIZER, seed, curriculum)
     except OSError as error:
         raise UsageError(
             f"{out} cannot be written: {error.strerror}", "name another folder with --out"
@@ -344,7 +362,9 @@ def train_pool(
     queues = lanes(agents, minutes, min(2, cores))
     context = multiprocessing.get_context("spawn")
     running = [
-        context.Process(target=train_lane, args=(queue, out, seed, max(1, cores // len(queues)), begin))
+        context.Process(
+            target=train_lane, args=(queue, out, seed, max(1, cores // len(queues)), begin, curriculum)
+        )
         for queue in queues
     ]
     try:

@@ -13,9 +13,10 @@ from salecli.core import actions
 from salecli.core.calls import Turn
 from salecli.core.prompts import Templates
 from salecli.practice.curriculum import practice
-from salecli.practice.examples import Examples, Tree, missing
+from salecli.practice.examples import Examples, missing
 from salecli.practice.invented import invent
 from salecli.practice.render import IM_END, IM_START, LIMIT, SPECIAL, Prompts, chat, pair, reply, task_of
+from salecli.practice.trees import Tree
 
 OFFSET = 3
 

@@ -1,0 +1,150 @@
+"""The words around the steps of an issue: names of modules and functions, openings, distractors, joints.
+
+Every list has two sides, for training and for held-out tasks; names are divided by a hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+MODULES = (
+    "lists", "series", "items", "rows", "marks", "scores", "prices", "counts", "sizes", "levels", "points",
+    "orders", "stock", "votes", "laps", "coins", "cards", "bins", "logs", "notes", "tables", "files", "parts",
+    "routes", "seats", "shifts", "tickets", "units",
+)  # fmt: skip
+SPARE = ("rules", "shared", "common", "tools", "sums", "steps")
+"""Modules that hold what others use."""
+_VERBS = (
+    "trim", "tidy", "pick", "blend", "shape", "pack", "mix", "scan", "comb", "forge", "grade", "knit", "mend",
+    "press", "weigh", "build", "check", "split", "make",
+    "find", "get", "load", "read", "merge", "plan", "rate",
+    "show", "sum", "track", "wrap",
+)  # fmt: skip
+_NOUNS = (
+    "rows", "list", "bill", "card", "case", "data", "day",
+    "deck", "file", "form", "grid", "hand", "item", "key",
+    "lane", "line", "load", "mark", "name", "note", "page",
+    "part", "path", "plan", "rate", "set", "shop", "team",
+    "time", "unit", "week", "word",
+)  # fmt: skip
+_COLOURS = (
+    "Red",
+    "Blue",
+    "Green",
+    "Grey",
+    "Old",
+    "New",
+    "Big",
+    "Small",
+    "Open",
+    "Long",
+    "Fast",
+    "Flat",
+    "Dry",
+    "Main",
+)
+_THINGS = (
+    "Box",
+    "Tray",
+    "Bag",
+    "Jar",
+    "Bin",
+    "Cart",
+    "Desk",
+    "Shelf",
+    "Stack",
+    "Case",
+    "Pot",
+    "Rack",
+    "Tank",
+    "Meter",
+)
+_CALLED = (
+    "absorb", "assess", "attach", "bend", "bundle", "chain", "compile", "deepen", "drain", "extend", "fuse",
+    "harden", "hoist", "inspect", "loosen", "mature", "notch", "order", "pivot", "quote", "relax", "season",
+    "settle", "refine", "align", "adjust", "convert", "soften", "weight", "balance", "rescale",
+    "correct", "smooth", "sharpen", "mask", "patch", "polish", "probe", "repair",
+    "resize", "score", "shrink", "stretch", "thread", "update",
+)  # fmt: skip
+_ONE_IN = 6
+"""One name in this many is for held-out tasks."""
+
+
+def _drawn(rng: random.Random, held_out: bool, *parts: tuple[str, ...], between: str = "") -> str:
+    while True:
+        name = between.join(rng.choice(part) for part in parts)
+        if (hashlib.sha256(name.encode()).digest()[0] % _ONE_IN == 0) is held_out:
+            return name
+
+
+def function(rng: random.Random, held_out: bool) -> str:
+    """A function's name from one side of the split."""
+    return _drawn(rng, held_out, _VERBS, _NOUNS, between="_")
+
+
+def class_name(rng: random.Random, held_out: bool) -> str:
+    """A class's name from one side of the split."""
+    return _drawn(rng, held_out, _COLOURS, _THINGS)
+
+
+def called(rng: random.Random, held_out: bool) -> str:
+    """The name of a function that another module holds, from one side of the split."""
+    return _drawn(rng, held_out, _CALLED)
+
+
+TITLES = (
+    ("Write {f} in {p}", "Add {f} to {p}", "{p} needs {f}", "Please write {f} in {p}"),
+    ("Implement {f} in {p}", "Wanted: {f} for {p}"),
+)
+REPAIRS = (
+    ("Fix {f} in {p}", "{f} in {p} is wrong", "Mend {f} in {p}", "Bug in {f} of {p}"),
+    ("Repair {f} in {p}", "Wrong results of {f} from {p}"),
+)
+OPENINGS = (
+    (
+        "It is still a stub.", "Here is what it has to do.", "This is what we agreed on.", "The steps:",
+        "In this order, please:", "What it does:", "From top to bottom:",
+    ),
+    ("Its body is missing.", "These are the steps that we want.", "Do it in the following order:"),
+)  # fmt: skip
+FAULTS = (
+    (
+        "One line is wrong; right would be: {}.",
+        "This is not done as it should be: {}.", "It was meant to do this: {}.",
+        "Since the last change this fails: {}.", "The tests ask for this: {}.",
+    ),
+    ("What users expect: {}.", "A line does something else than needed: {}."),
+)  # fmt: skip
+JOINTS = (
+    (("First, ", "Begin so: ", "At first, "), ("Then ", "Next, ", "After this, ", "Now ")),
+    (("To begin, ", "Start like this: "), ("Following this, ", "Later, ", "As the next step, ")),
+)
+DISTRACTORS = (
+    (
+        "{who} asked for it on {day}.", "Nothing else in {p} changes.", "The old report had {n} lines.",
+        "We talked about it in room {n}.", "Keep it short.", "{who} will read the result.",
+        "No new packages, please.", "The shop opens at {n}.", "There were {n} complaints last week.",
+        "It is not urgent.", "{who} and {whom} share the work.", "We had another idea before, forget it.",
+        "The numbers come from {who}.", "Names may change later.", "Last year it took {n} days.",
+        "Speed does not matter here.",
+        "{whom} wrote the tests on {day}.", "See also page {n} of the handbook.",
+    ),
+    (
+        "It should be ready by {day}.", "{who} found {n} cases of this.", "Other modules are fine.",
+        "In spring {whom} had a similar wish.", "About {n} people use it.", "Comments are welcome but few.",
+        "The manual mentions it in chapter {n}.", "Thanks to {who} for the report.",
+    ),
+)  # fmt: skip
+_PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gil", "Hana", "Ivo", "June", "Kim", "Leo")
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+
+
+def distractors(rng: random.Random, held_out: bool, path: str, count: int) -> list[tuple[str, str]]:
+    """(template, sentence) of different sentences that have nothing to do with the steps."""
+    found = []
+    for said in rng.sample(DISTRACTORS[held_out], count):
+        who, whom = rng.sample(_PEOPLE, 2)
+        values = {"who": who, "whom": whom, "day": rng.choice(_DAYS), "n": rng.randint(2, 40), "p": path}
+        found.append((said, said.format(**values)))
+    return found

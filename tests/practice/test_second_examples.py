@@ -1,0 +1,190 @@
+"""Training examples of the second curriculum: real prompts and observations, and what no agent reads."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from salecli.core import actions
+from salecli.practice.render import IM_END, LIMIT, SPECIAL, Prompts, chat, pair
+from salecli.practice.second import faults, words
+from salecli.practice.second.conventions import OPERATIONS
+from salecli.practice.second.curriculum import practice
+from salecli.practice.second.drafts import FAMILIES, LEVELS, UNKNOWN
+from salecli.practice.second.examples import Examples, masked
+from salecli.practice.second.mixtures import AGENTS, MIXTURES, RARER, unknown
+from tests.practice.test_examples import branches, encode
+
+REPLY_TOKENS, CONTEXT = 320, 2048
+"""As the practice pool has them."""
+
+
+def told(agent: str, count: int, seed: int = 0) -> Iterator[tuple[str, str, str]]:
+    """(kind, prompt, answer) of every branch of some trees."""
+    examples = Examples(agent, encode, frozenset(encode("\n")), seed)
+    for _ in range(count):
+        for prompt, answer in branches(examples.tree()):
+            kind = next(name for name in ("bid", "judge", "refine", "work") if f"user\n{name}" in prompt)
+            if kind == "work" and prompt.count("<|im_start|>assistant") > 1:
+                kind = "again"
+            yield kind, prompt, answer.removesuffix(SPECIAL[IM_END])
+
+
+def test_every_kind_of_example_is_well_formed() -> None:
+    kinds, seen = set(), set()
+    for kind, prompt, answer in told("m", 120):
+        kinds.add(kind)
+        if kind == "judge":
+            assert prompt.endswith("Score: ")
+            assert answer in "01235"
+        elif kind in ("work", "again"):
+            action = actions.parse(answer)
+            assert isinstance(action, actions.Write | actions.Edit)
+            if kind == "again":
+                observation = prompt.rpartition("user\n")[2]
+                seen.add(observation.split(":")[0].split(" ")[0])
+        else:
+            assert answer.startswith("1. ")
+    assert kinds == {"bid", "judge", "refine", "work", "again"}
+    assert seen == {"tests", "the"}  # a failed test run, or a passage that is not in the file
+
+
+def test_a_second_try_mends_what_the_first_one_left() -> None:
+    """Carried out in turn, the two actions of an example make the solution."""
+    edits = 0
+    for kind, prompt, answer in told("l", 150, seed=4):
+        if kind != "again" or "```edit" not in answer:
+            continue
+        text = prompt.partition("work\nfile ")[2].partition("\n")[2].partition("\nplan:\n")[0] + "\n"
+        first = prompt.partition("<|im_start|>assistant\n")[2].partition(SPECIAL[IM_END])[0]
+        actual = actions.parse(first)
+        again = actions.parse(answer)
+        assert isinstance(actual, actions.Edit)
+        assert isinstance(again, actions.Edit)
+        said = ""
+        try:
+            text = actions.edited(text, actual)
+        except actions.FormatError as error:
+            said = str(error)
+        assert said in prompt
+        assert actions.edited(text, again) != text
+        edits += 1
+    assert edits > 3
+
+
+def test_agents_never_read_the_how_of_what_they_miss() -> None:
+    for agent in ("xs", "m"):
+        names = unknown(agent)
+        lines = {
+            f"{one.name}: {one.code}"
+            for table in RARER.values()
+            for one in table
+            if one.name in names and "{" not in one.name
+        }
+        assert len(lines) > 5
+        opened = 0
+        for kind, prompt, answer in told(agent, 150, seed=1):
+            if kind in ("bid", "judge", "work", "again"):
+                assert not any(line in prompt + answer for line in lines)
+            opened += kind == "bid" and f": {UNKNOWN}" in answer
+        assert opened > 5
+
+
+def test_a_refinement_finds_in_the_pairs_what_the_agent_did_not_know() -> None:
+    found = {"taught": 0, "kept": 0, "open": 0, "mended": 0}
+    usual = {f"{one.name}: {one.code}" for one in OPERATIONS}
+    for kind, prompt, answer in told("s", 300, seed=2):
+        if kind != "refine":
+            continue
+        pairs, _, rest = prompt.partition("yours:\n")
+        yours = rest.partition(SPECIAL[IM_END])[0]
+        won = "".join(part.partition(SPECIAL[IM_END])[0] for part in pairs.split("won:\n")[1:])
+        mine = {line.partition(". ")[2] for line in yours.splitlines()}
+        said = [line.partition(". ")[2] for line in answer.splitlines()]
+        for line in said:
+            if line.endswith(f": {UNKNOWN}"):
+                found["open"] += 1
+                assert line.removesuffix(UNKNOWN) not in won
+            elif line in mine:
+                found["kept"] += 1
+            elif f"{line.partition(': ')[0]}: {UNKNOWN}" in mine and line in won:
+                found["taught"] += 1
+            else:  # a guess or a fault that it can mend from what it knows
+                found["mended"] += 1
+                assert " rule: " not in line or line in won or line in usual
+    assert min(found.values()) > 5, found
+
+
+def test_examples_stay_on_their_side() -> None:
+    titles = {said.partition("{")[0] for side in (words.TITLES, words.REPAIRS) for said in side[1]} - {""}
+    held = {practice(level, seed).issue for level in LEVELS for seed in range(18)}
+    noise = [said for said in words.DISTRACTORS[1] if "{" not in said]
+    for kind, prompt, _ in told("l", 150, seed=3):
+        task = prompt.rpartition("user\n# ")[2] if kind == "refine" else prompt.partition("user\n# ")[2]
+        issue = f"# {task.partition(chr(10) + 'files: ')[0]}\n"
+        assert issue not in held
+        assert not any(issue.startswith(f"# {said}") for said in titles)
+        assert not any(said in issue for said in noise)
+
+
+def test_agents_err_differently() -> None:
+    sets = {agent: unknown(agent) for agent in AGENTS}
+    sizes = [len(sets[agent]) for agent in AGENTS]
+    assert sizes == sorted(sizes, reverse=True)
+    for at, small in enumerate(AGENTS):
+        for large in AGENTS[at + 1 :]:
+            assert sets[large] - sets[small], f"{small} knows nothing that {large} does not"
+        assert set(MIXTURES[small]) == set(FAMILIES)
+    assert len({tuple(one.values()) for one in MIXTURES.values()}) == len(AGENTS)
+
+
+def test_a_fault_costs_more_than_its_line() -> None:
+    rng = random.Random(1)
+    for seed in range(18):
+        task = practice(4, seed)
+        assert faults.deserved(task.plan, task.plan) == 5
+        assert (
+            faults.deserved(masked(task, {task.draft.steps[task.planned[0]].operation.name}), task.plan) <= 3
+        )
+        lines = faults.faulty(task, rng, 1)
+        if not all(right for _, _, right in lines):
+            assert faults.deserved(faults.text_of(lines), task.plan) <= 3
+
+
+@pytest.mark.slow
+def test_transcripts_fit_into_the_contexts_of_the_pool(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    from salecli.core.calls import Turn
+    from salecli.practice import tokenizer as tokenizers
+
+    gathered: list[str] = []
+
+    def gather(text: str) -> list[int]:
+        gathered.append(text)
+        return list(text.encode())
+
+    examples = Examples("tokenizer", gather, frozenset(b"\n"), 0)
+    for _ in range(400):
+        examples.tree()
+    made = tokenizers.train(gathered)
+
+    def encoded(text: str) -> list[int]:
+        return list(made.encode(text, add_special_tokens=False).ids)
+
+    prompts = Prompts()
+    for level in LEVELS:
+        for seed in range(27):
+            given = practice(level, seed)
+            plan, size = given.plan, len(encoded(given.plan))
+            assert size < LIMIT
+            assert len(encoded(given.reply)) < REPLY_TOKENS
+            refined = chat(prompts.refine(given.task, plan, [pair("", plan, plan)] * 3), encoded)
+            assert len(refined) + LIMIT < CONTEXT
+            turns = [*prompts.work(given.task, plan)]
+            for _ in range(2):
+                turns[-1] = Turn("assistant", given.reply)
+                turns += prompts.observe("tests: 0 passed, 4 failed\n" + given.tests[:215])
+            assert len(chat(turns, encoded)) + REPLY_TOKENS < CONTEXT
