@@ -192,6 +192,10 @@ class Gated:
         with self._gate:
             return self._model.load()
 
+    def preload(self) -> None:
+        """The model's: nothing else waits for that."""
+        self._model.preload()
+
     def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
         """Continue a chat token by token."""
         with self._gate:
