@@ -133,7 +133,12 @@ def _proof(output: Output, one: Result) -> None:
 def _tasks(output: Output, chosen: Result) -> None:
     name = chosen.fit.objective
     output.result("")
-    output.result(f"worst tasks of {name}, of {len(chosen.losses)} held-out ones lost to a plan that failed:")
+    lost = plural(len(chosen.losses), "held-out task")
+    output.result(
+        f"with {name}, {lost} went to a plan that failed where another solved it; the worst of them:"
+        if chosen.losses
+        else f"with {name}, no held-out task went to a plan that failed where another solved it"
+    )
     for loss in chosen.losses[:_SHOWN]:
         output.result(
             f"  {_title(loss.case)}: {_name(loss.chosen)} failed, {_name(loss.better)} solved it,"
