@@ -66,9 +66,8 @@ class Reference:
             for path, text in stage.posed.solution.items() if self.name == "gold" else ():
                 sandbox.write(path, text)
             patch = sandbox.collect()
-        if (
-            self.name == "null"
-        ):  # an agent's empty patch is not tested: here it is, or nothing would be proved
+        if self.name == "null":
+            # An agent's empty patch is not tested. Here it is, or nothing would be proved.
             given = reached(before, stage.workspace.verify(patch))
             done = Work(self.name, False, "done", patch=patch, verdict=given, note=given.reason)
         else:
@@ -104,12 +103,15 @@ class Bidder:
         before, began = stage.before(), time.monotonic()
         task, agent = stage.task, self.agent
         out: list[events.AgentOut] = []
-        with stage.workspace.open() as sandbox, self.turn:
-            bid = _result(agent.bid(task, seed_for(self.seed, "bid", agent.name)), out)
-            if bid is None:
-                return self._out(key, stage, out[-1], time.monotonic() - began)
-            seed = seed_for(self.seed, "attempt", 1)
-            made = _result(work(agent, task, bid, sandbox, before, self.limits, Decisions(), seed))
+        with stage.workspace.open() as sandbox:
+            asked = time.monotonic()
+            with self.turn:
+                began += time.monotonic() - asked  # the wait for its turn is nobody's
+                bid = _result(agent.bid(task, seed_for(self.seed, "bid", agent.name)), out)
+                if bid is None:
+                    return self._out(key, stage, out[-1], time.monotonic() - began)
+                seed = seed_for(self.seed, "attempt", 1)
+                made = _result(work(agent, task, bid, sandbox, before, self.limits, Decisions(), seed))
         done = _result(judged(task, before, stage.workspace, made))
         return _cell(key, stage, done, bid, time.monotonic() - began)
 

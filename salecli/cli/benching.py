@@ -24,6 +24,7 @@ from salecli.cli.output import Output
 from salecli.config import Settings, load_settings
 from salecli.core.agent import Agent, Pool
 from salecli.core.limits import WorkLimits
+from salecli.core.prompts import Templates
 from salecli.core.words import lasting, plural
 from salecli.errors import SaleError, UsageError
 from salecli.fitted import placed, room
@@ -90,7 +91,7 @@ def _header(wishes: Wishes, settings: Settings, spec: PoolSpec | None) -> Header
     if spec is None:
         assert wishes.proof is not None
         return Header(wishes.suite, wishes.proof, "", "", settings.seed)
-    prompts = build.Templates(resources.templates(spec.prompt_folder())).hash
+    prompts = Templates(resources.templates(spec.prompt_folder())).hash
     return Header(wishes.suite, spec.name, spec.hash(), prompts, settings.seed)
 
 
