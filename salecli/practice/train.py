@@ -43,9 +43,12 @@ _SAVE_EVERY = 120.0
 _GO_ON = 0.75
 """Part of a training that finished models have behind them: the rates are lower, every lesson is on."""
 
-EXAMPLES = {1: first.Examples, 2: second.Examples}
-"""The examples of each curriculum."""
 Examples = first.Examples | second.Examples
+EXAMPLES: Mapping[int, type[first.Examples] | type[second.Examples]] = {
+    1: first.Examples,
+    2: second.Examples,
+}
+"""The examples of each curriculum."""
 
 Say = Callable[[str], None]
 
