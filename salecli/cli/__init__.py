@@ -7,6 +7,8 @@ two equal.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from salecli.cli.interrupts import Terminated, interrupts
 
     words = sys.argv[1:] if arguments is None else list(arguments)
+    _opened()
     try:
         points.check()
         with interrupts():
@@ -54,12 +57,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("terminated", "", Exit.TERMINATED)
     except BrokenPipeError:
         return _gone()
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _gone()
+            what = error.filename or "the output"
+            return _fail(f"{what} cannot be written: {error.strerror}", "", Exit.ENVIRONMENT)
         # Python would end with 1, which scripts read as "not solved".
         import traceback
 
         traceback.print_exc()
         return Exit.BUG
+
+
+def _opened() -> None:
+    """Put the null device in the place of standard streams that we were started without (`>&-`).
+
+    Or else the next file that is opened would get their number, and what is printed.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 def _run(words: Sequence[str]) -> int:
@@ -81,7 +101,7 @@ def _fail(message: str, hint: str, code: Exit) -> Exit:
 
 
 def _gone() -> Exit:
-    """Whoever read stdout has stopped: not an error of ours, and nothing to say."""
+    """Whoever read stdout has stopped, which is no error of ours; or Python would fail on it once more."""
     from salecli.cli.output import discard
 
     discard(sys.stdout)

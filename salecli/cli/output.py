@@ -6,6 +6,7 @@ repository or a test wrote passes the cleaning gate on its way to a screen.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -160,9 +161,14 @@ class Output:
         if console.is_terminal:
             console.print(renderable)
             return
-        with console.capture() as captured:
+        drawn = io.StringIO()
+        # Not by the console's own capture, which touches its stream: that may be full, or closed.
+        stream, console.file = console.file, drawn
+        try:
             console.print(renderable)
-        text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+        finally:
+            console.file = stream
+        text = "\n".join(line.rstrip() for line in drawn.getvalue().splitlines())
         self._write(self._stderr if place == "story" else self._stdout, text + "\n")
 
     def _line(self, place: Place, text: str) -> None:

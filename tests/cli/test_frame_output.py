@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import pytest
 from salecli.cli.output import Output
 
 ROOT = Path(__file__).resolve().parents[2]
+SALE = [sys.executable, "-m", "salecli"]
 HOSTILE = "a\x1b[31mb\u202ec\rd"
 SHOWN = "a\\x1b[31mb\\u202ec\\x0dd"
 
@@ -147,3 +149,27 @@ def test_no_escape_codes_in_a_pipe() -> None:
     )
     assert done.stdout == b""
     assert b"\x1b" not in done.stderr
+
+
+PRINTING = [("--version",), ("--help",), ("models", "list", "--pool", "practice"), ("models", "--help")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("words", PRINTING)
+def test_an_output_that_is_full_is_one_line(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*SALE, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        3,
+        "sale: the output cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("words", PRINTING)
+@pytest.mark.parametrize("closed", ["", "<&-", ">&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_done_without(words: tuple[str, ...], closed: str) -> None:
+    line = f"{shlex.join([*SALE, *words])} {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Error" not in done.stderr
+    assert bool(done.stdout) == (">&-" not in closed)
