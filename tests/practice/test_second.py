@@ -189,7 +189,7 @@ def test_higher_levels_have_more_steps_and_rarer_ones() -> None:
     assert sizes == sorted(sizes)
     assert sizes[-1] > 2 * sizes[0]
     known = {name: set[str]() for name in ("low", "high")}
-    for seed in range(60):
+    for seed in range(30):
         known["low"].update(one.operation.name for one in practice(1, seed, family="lists").draft.steps)
         known["high"].update(one.operation.name for one in practice(5, seed, family="lists").draft.steps)
     assert len(known["high"]) > 2 * len(known["low"])
