@@ -129,7 +129,7 @@ def test_pytest_says_what_the_examples_show(tmp_path: Path) -> None:
             expected[f"test_{own.module}"] = []
     report = tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
-    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=400)
     found: dict[str, list[Reported]] = {}
     for case in read_report(report.read_bytes()) or []:
         found.setdefault(case.group, []).append(case)
