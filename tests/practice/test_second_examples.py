@@ -122,7 +122,7 @@ def test_examples_stay_on_their_side() -> None:
     titles = {said.partition("{")[0] for side in (words.TITLES, words.REPAIRS) for said in side[1]} - {""}
     held = {practice(level, seed).issue for level in LEVELS for seed in range(18)}
     noise = [said for said in words.DISTRACTORS[1] if "{" not in said]
-    for kind, prompt, _ in told("l", 150, seed=3):
+    for kind, prompt, _ in told("l", 80, seed=3):
         task = prompt.rpartition("user\n# ")[2] if kind == "refine" else prompt.partition("user\n# ")[2]
         issue = f"# {task.partition(chr(10) + 'files: ')[0]}\n"
         assert issue not in held
