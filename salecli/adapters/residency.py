@@ -203,12 +203,8 @@ class Residency:
 
     def _has_room(self, wanted: _Place) -> bool:
         """Whether it fits as things are."""
-        loading = sum(place.size for place in self._places.values() if not place.settled)
-        return (
-            not self.closed
-            and self._within(wanted, list(self._places.values()))
-            and wanted.size <= self._free() - loading
-        )
+        fits = self._within(wanted, list(self._places.values()))
+        return fits and not self.closed and wanted.size <= self._unclaimed()
 
     def _within(self, wanted: _Place, others: list[_Place]) -> bool:
         if sum(place.size for place in others) + wanted.size > self.budget:
@@ -225,6 +221,11 @@ class Residency:
         oldest.tenant.unload()
         return True
 
+    def _unclaimed(self) -> int:
+        """Bytes of free memory, less what those take that are still loading."""
+        loading = (place.size for place in self._places.values() if not place.settled)
+        return self._free() - sum(loading)
+
     def _is_free(self, wanted: _Place) -> bool:
         """Whether the memory is there; False where that shows only when another model has finished loading.
 
@@ -233,13 +234,12 @@ class Residency:
         """
         until = time.monotonic() + SETTLING
         while True:
-            loading = [place.size for place in self._places.values() if not place.settled]
-            free = self._free() - sum(loading)
+            free = self._unclaimed()
             if wanted.size <= free:
                 return True
             if self._evict():
                 until = time.monotonic() + SETTLING
-            elif loading:
+            elif any(not place.settled for place in self._places.values()):
                 return False  # it holds a part already, which is counted twice here
             elif time.monotonic() > until:
                 raise ModelError(

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from salecli.adapters import jsonlines
 from salecli.core.batch import Result
 from salecli.errors import EnvironmentFault, UsageError
 from salecli.resources import data_folder
@@ -108,15 +109,9 @@ class Results:
             path.unlink(missing_ok=True)
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-        before = os.lseek(self._descriptor, 0, os.SEEK_END)
         try:
-            written = os.write(self._descriptor, line)
-            if written < len(line):
-                raise OSError(28, "No space left on device")
-            os.fsync(self._descriptor)
+            jsonlines.append(self._descriptor, record)
         except OSError as error:
-            os.ftruncate(self._descriptor, before)  # no half line in front of the next one
             raise EnvironmentFault(
                 f"the batch's results cannot be written down in {self.file}: {error.strerror}",
                 f"make room: df -h {shlex.quote(str(self.file.parent))}; then the same command goes on",
@@ -212,11 +207,9 @@ def _reopened(file: Path, lock: int, folder: Path, terms: Mapping[str, Any]) -> 
     except OSError as error:
         raise EnvironmentFault(f"{file} cannot be opened: {error.strerror}", anew) from error
     try:
-        with open(descriptor, "rb", closefd=False) as opened:
-            text = opened.read()
-        whole = text.rfind(b"\n") + 1
+        known = jsonlines.whole(descriptor)
         results = Results(file, lock, descriptor)
-        ended = _read(results, text[:whole], anew)
+        ended = _read(results, known, anew)
         if ended or not results.finished:
             os.close(descriptor)
             if not ended:
@@ -225,7 +218,7 @@ def _reopened(file: Path, lock: int, folder: Path, terms: Mapping[str, Any]) -> 
             return None
         if results.terms != terms:
             raise UsageError(_other(results.terms, dict(terms), folder), anew)
-        os.ftruncate(descriptor, whole)
+        os.ftruncate(descriptor, len(known))
         results.resumed = True
         return results
     except BaseException:

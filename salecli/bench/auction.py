@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salecli.bench import bare
-from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
+from salecli.bench.passing import Passing
+from salecli.core.calls import Choice, Limits, Token, Turn, Usage
 from salecli.core.ports import Model
 
 if TYPE_CHECKING:
@@ -118,40 +119,13 @@ def _same(ours: int, theirs: int) -> None:
         raise RuntimeError(f"a prompt of {theirs} tokens is one of {ours} here: the loops cannot be compared")
 
 
-class Recorded:
+class Recorded(Passing):
     """A model whose every call is timed as the asking one waits for it, and noted."""
 
     def __init__(self, model: Model, floor: Floor) -> None:
-        self._model = model
+        super().__init__(model)
         self._floor = floor
         self.calls: list[Call] = []
-
-    @property
-    def vocabulary(self) -> int:
-        """The model's own."""
-        return self._model.vocabulary
-
-    @property
-    def size(self) -> int:
-        """The model's own."""
-        return self._model.size
-
-    @property
-    def loaded(self) -> bool:
-        """The model's own."""
-        return self._model.loaded
-
-    def load(self) -> Loaded | None:
-        """The model's own."""
-        return self._model.load()
-
-    def preload(self) -> None:
-        """The model's own."""
-        self._model.preload()
-
-    def cancel(self) -> None:
-        """The model's own."""
-        self._model.cancel()
 
     def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
         """The model's own; what the asking one does between two tokens counts as well."""

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from salecli.adapters import jsonlines
 from salecli.core.calls import Usage
 from salecli.core.values import Bid, Mark
 from salecli.errors import EnvironmentFault, UsageError
@@ -179,14 +180,12 @@ class Ledger:
             ) from None
 
     def _read(self) -> None:
-        with open(self._descriptor, "rb", closefd=False) as opened:
-            text = opened.read()
-        whole = text.rfind(b"\n") + 1
-        os.ftruncate(self._descriptor, whole)
-        if not whole:
+        known = jsonlines.whole(self._descriptor)
+        os.ftruncate(self._descriptor, len(known))
+        if not known:
             self._write({"kind": "matrix", **asdict(self.header)})
             return
-        for number, line in enumerate(text[:whole].splitlines(), 1):
+        for number, line in enumerate(known.splitlines(), 1):
             try:
                 record = json.loads(line)
                 if number == 1:
@@ -204,14 +203,9 @@ class Ledger:
                 ) from None
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-        before = os.lseek(self._descriptor, 0, os.SEEK_END)
         try:
-            if os.write(self._descriptor, line) < len(line):
-                raise OSError(28, "No space left on device")
-            os.fsync(self._descriptor)
+            jsonlines.append(self._descriptor, record)
         except OSError as error:
-            os.ftruncate(self._descriptor, before)  # no half line in front of the next one
             raise EnvironmentFault(
                 f"{self.file} cannot be written: {error.strerror}",
                 f"make room: df -h {shlex.quote(str(self.file.parent))}; then the same command goes on",

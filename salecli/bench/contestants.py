@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
 from salecli.bench.cells import Cell, Opinion, Outcome, Worked, hashed
+from salecli.bench.passing import Passing
 from salecli.bench.stage import Stage
 from salecli.bench.suites import SuiteTask
 from salecli.core import events
@@ -165,38 +166,18 @@ def _result(
         stream.close()
 
 
-class Gated:
-    """A model that runs only while there is room beside others. Fits core's Model."""
+class Gated(Passing):
+    """A model that works only while there is room beside others. Fits core's Model."""
 
     def __init__(self, model: Model, gate: threading.Semaphore) -> None:
         """`gate` counts the models that may run at the same time."""
-        self._model = model
+        super().__init__(model)
         self._gate = gate
-        self.cancel: Callable[[], None] = model.cancel
-
-    @property
-    def vocabulary(self) -> int:
-        """The model's."""
-        return self._model.vocabulary
-
-    @property
-    def size(self) -> int:
-        """The model's."""
-        return self._model.size
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the model is resident now."""
-        return self._model.loaded
 
     def load(self) -> Loaded | None:
         """Make the model resident."""
         with self._gate:
             return self._model.load()
-
-    def preload(self) -> None:
-        """The model's: nothing else waits for that."""
-        self._model.preload()
 
     def stream(self, turns: Sequence[Turn], limits: Limits) -> Generator[Token, None, Usage]:
         """Continue a chat token by token."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 from salecli.core.values import Case, Tests
 from salecli.practice.curriculum import Practice, run
@@ -49,22 +50,24 @@ print(json.dumps(found))
 def attempt(practice: Practice, content: str) -> Tests:
     """The task's tests with `content` as its module."""
     wanted = [(given, run(practice.pipeline.expressions, given)) for given in practice.inputs]
-    asked = json.dumps({"code": content, "function": practice.function, "cases": wanted})
+    messages = apart(_CHILD, {"code": content, "function": practice.function, "cases": wanted})
+    return Tests(1, timed_out=True) if messages is None else outcomes(practice, messages)
+
+
+def apart(program: str, asked: object) -> Any:
+    """What a program that got `asked` printed, both as JSON; None where it ran out of time or memory."""
     try:
         # -I: no user site, no environment, no current folder on the path.
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _CHILD],
-            input=asked,
+            [sys.executable, "-I", "-S", "-c", program],
+            input=json.dumps(asked),
             capture_output=True,
             text=True,
             timeout=SECONDS,
         )
-        messages = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        return Tests(1, timed_out=True)
-    except ValueError:  # it ended before it could say anything: out of time or memory
-        return Tests(1, timed_out=True)
-    return outcomes(practice, messages)
+        return json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):  # it ended before it could say anything
+        return None
 
 
 def outcomes(practice: Practice, messages: list[str]) -> Tests:

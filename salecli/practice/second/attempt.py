@@ -7,12 +7,9 @@ refused, time and memory are limited. Real tasks are worked on in the sandbox.
 from __future__ import annotations
 
 import ast
-import json
-import subprocess
-import sys
 
 from salecli.core.values import Tests
-from salecli.practice.execute import SECONDS
+from salecli.practice.execute import apart
 from salecli.practice.second import trial
 from salecli.practice.second.curriculum import Practice
 from salecli.practice.second.trial import Raised
@@ -70,17 +67,8 @@ def attempt(practice: Practice, content: str) -> Tests:
         "modules": dict(practice.draft.modules),
         "checks": [("\n".join(one.script), one.call) for one in practice.checks],
     }
-    try:
-        # -I: no user site, no environment, no current folder on the path.
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _CHILD],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
-        found = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):  # out of time, or out of memory before it could say so
+    found = apart(_CHILD, asked)
+    if found is None:
         return Tests(1, timed_out=True)
     got = [Raised(text) if kind == "error" else _value(text) for kind, text in found]
     return trial.outcome(practice.function.lower(), got, practice.checks)
