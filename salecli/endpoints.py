@@ -78,6 +78,8 @@ class Endpoints:
 def _key(name: str, chosen: EndpointSettings) -> str:
     """The key of an endpoint, from the environment or the keyring; empty where it has none."""
     table = f"[endpoints.{name}]"
+    if chosen.key_env and chosen.keyring:
+        raise ConfigError(f"{table} names its key twice: by key_env and by keyring", "leave one of them out")
     if chosen.key_env:
         key = os.environ.get(chosen.key_env, "").strip()
         if not key:

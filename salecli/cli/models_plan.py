@@ -30,6 +30,11 @@ def plan(
     output = Output(lines=json)
     settings = load_settings(repository_root(Path()), {"pool": pool})
     spec = load_pool(settings.pool, settings.models.folder)
+    if not spec.local:
+        output.story(
+            f"pool {spec.name} ({spec.file}): all its agents are on servers: no memory is taken here"
+        )
+        return
     check_pulled(spec)
     have = room(settings)
     places, faults = [], []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,16 +11,10 @@ import pytest
 from salecli.adapters.llama import LlamaModel
 from salecli.adapters.residency import Residency
 from salecli.errors import ModelError
+from tests.waiting import eventually
 
 Make = Callable[..., LlamaModel]
 ROOM = 1 << 30
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def settled() -> None:

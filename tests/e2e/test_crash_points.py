@@ -11,8 +11,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from salecli.adapters.points import POINTS, WAYS
 from tests.conftest import IDENTITY
 from tests.e2e.scene import End, Scene
 from tests.e2e.world import below, contents, owned_containers
+from tests.waiting import eventually
 
 IN_TIME = (
     "create", "copy-in", "run", "load", "bid", "mark",
@@ -117,13 +116,6 @@ class Chain(Scene):
         last = json.loads(end.stdout.splitlines()[-1])
         assert (end.code, last["event"], last["solved"]) == (0, "RunEnded", True), end.stderr
         return str(last["patch"]["diff"])
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 def chain(folder: Path, way: str) -> str:

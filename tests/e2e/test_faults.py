@@ -23,6 +23,7 @@ import pytest
 from tests.e2e.scene import Scene
 from tests.e2e.world import below, contents, model_process, owned_containers, processes
 from tests.models import chain_model, random_model
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -83,14 +84,6 @@ class Play:
         pid = self.frozen.pop(agent)
         eventually(lambda: unread(pid) > 0)
         return pid
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something holds."""
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def states(pid: int) -> set[str]:

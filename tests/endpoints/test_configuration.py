@@ -115,6 +115,20 @@ def test_a_key_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     opened(pool(tmp_path, AGENT + ON))
 
 
+def test_a_key_is_named_once(tmp_path: Path) -> None:
+    user('[endpoints.gpu]\nbase_url = "https://gpu/v1"\nkey_env = "GPU_KEY"\nkeyring = "gpu"\n')
+    with pytest.raises(ConfigError, match="names its key twice") as error:
+        opened(pool(tmp_path, AGENT + ON))
+    assert error.value.hint == "leave one of them out"
+
+
+def test_a_pool_on_servers_needs_no_plan(tmp_path: Path) -> None:
+    user('[endpoints.gpu]\nbase_url = "https://gpu/v1"\n')
+    done = sale("models", "plan", "--pool", str(pool(tmp_path, AGENT + ON)), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "all its agents are on servers" in done.stderr
+
+
 def test_a_key_of_the_keyring(tmp_path: Path) -> None:
     """The package itself, with a keyring in memory in place of the desktop's."""
     before = keyring.get_keyring()
