@@ -1,4 +1,4 @@
-"""The finished outcome matrix as routers read it: bids, marks, outcomes, costs and embeddings, task by task."""
+"""The finished outcome matrix as routers read it: bids, marks, outcomes, costs, embeddings, task by task."""
 
 from __future__ import annotations
 
