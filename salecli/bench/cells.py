@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA = 1
-"""Of the matrix file and of results.json."""
+"""Of the matrix file."""
+RESULTS_SCHEMA = 2
+"""Of results.json: from 2 on it holds the routers."""
 MATRIX, RESULTS = "matrix.jsonl", "results.json"
 
 Outcome = Literal["passed", "failed", "error"]

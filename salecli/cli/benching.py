@@ -17,6 +17,7 @@ from salecli.bench.contestants import Bidder, Proof, Reference, gated
 from salecli.bench.matrix import Matrix
 from salecli.bench.outcomes import by_level, check_earlier, outcomes, write
 from salecli.bench.suites import SuiteTask, open_suite
+from salecli.cli.benchrows import routed
 from salecli.cli.exits import Exit
 from salecli.cli.interrupts import Terminated
 from salecli.cli.output import Output
@@ -78,8 +79,11 @@ def carry_out(wishes: Wishes) -> Exit:
                 f"{ledger.file}: the same command goes on"
             )
             raise
-        file = write(out, outcomes(matrix, pool))
+        found = outcomes(matrix, pool)
+        file = write(out, found)
         ended = _sum_up(matrix, wishes.proof, output)
+        if pool is not None and not matrix.missing:
+            file = write(out, found | routed(matrix, pool, output))
         output.story(f"results: {file}")
         return ended
 

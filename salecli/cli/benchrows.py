@@ -1,0 +1,67 @@
+"""The routers over a finished matrix, as `sale bench run` plays and tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from salecli.cli.output import Output
+from salecli.core.words import plural
+
+if TYPE_CHECKING:
+    from salecli.bench.matrix import Matrix
+    from salecli.core.agent import Pool
+
+
+def routed(matrix: Matrix, pool: Pool, output: Output) -> dict[str, Any]:
+    """All rows of results.json over a matrix without gaps, told as a table.
+
+    Raises:
+        EnvironmentFault: the tasks cannot be embedded.
+    """
+    # numpy and scipy stand behind these, and the embedder is a process of its own.
+    from salecli.adapters.embedder import MiniLM
+    from salecli.bench.fitting import market_weights
+    from salecli.bench.rows import ORDERS, account, every_row
+    from salecli.bench.table import orders, table
+
+    seed = matrix.ledger.header.seed
+    with closing(MiniLM()) as embedder:
+        output.story(f"routers: {plural(ORDERS, 'order')} of {plural(len(matrix.tasks), 'task')}")
+        known = table(matrix, pool, embedder)
+    chosen = market_weights(known)
+    found = every_row(known, orders(ORDERS, seed, known.tasks), chosen, seed)
+    told = account(known, found, chosen, seed)
+    _tell(told, output)
+    output.story(f"weights: {chosen.source}")
+    return told | {"weights": {**asdict(pool.weights), **chosen.record()}}
+
+
+def _tell(told: Mapping[str, Any], output: Output) -> None:
+    """The table of rows, and which are missing."""
+    head = ["router", "pass@1", "", "USD per 1,000 tasks", "", "to the largest", "", "USD %", ""]
+    output.table(
+        head,
+        [
+            [
+                row["name"],
+                *_shown(row["pass"], 100, ".1f"),
+                *_shown(row["usd_per_task"], 1e3, ".3g"),
+                *_shown(row["against_largest"]["pass"], 100, "+.1f"),
+                *_shown(row["against_largest"]["usd"], 100, "+.0f"),
+            ]
+            for row in told["rows"]
+        ],
+        right=set(head[1:]) - {""},
+    )
+    for name, why in told["left_out"].items():
+        output.story(f"left out: {name}: {why}")
+
+
+def _shown(estimate: Sequence[float] | None, scale: float, form: str) -> tuple[str, str]:
+    if estimate is None:
+        return "-", ""
+    value, low, high = (f"{scale * one:{form}}" for one in estimate)
+    return value, f"({low} to {high})"
