@@ -174,7 +174,7 @@ class Ledger:
         self.replies: dict[str, Reply] = {}
         self.choices: dict[str, Choices] = {}
         self.attempts: dict[str, Attempt] = {}
-        self._kept: dict[str, tuple[type[Item], dict[str, Any]]] = {
+        self._kept: dict[str, tuple[type[Any], dict[str, Any]]] = {
             "cell": (Cell, self.cells),
             "opinion": (Opinion, self.opinions),
             "reply": (Reply, self.replies),

@@ -45,15 +45,16 @@ class Rules:
     notes: bool = True
     """Whether a lost plan is taught with what failed when it was carried out."""
     attempts: int = 1
-    agents: frozenset[str] | None = None
-    """Who takes part, as bidder, as judge and in memory; None is everybody."""
+    members: frozenset[str] = frozenset()
+    """Who takes part, as bidder, as judge and in memory; nobody named is everybody."""
 
 
 SALE = Rules("SALE")
-WITHOUT_MEMORY = Rules("SALE without memory", memory=False)
+FORGETFUL = Rules("SALE without memory", memory=False)
 WITH_RETRY = Rules("SALE with retry", attempts=2)
 WITHOUT_NOTES = Rules("SALE with retry, no failure notes", "ablation", notes=False, attempts=2)
 """Beside a second attempt: a task that nobody solved teaches nothing, so that notes come from there alone."""
+MARKETS = (SALE, WITH_RETRY, WITHOUT_NOTES)
 
 
 class Market:
@@ -101,8 +102,8 @@ class Market:
 
     def _order(self, rules: Rules, order: Sequence[int]) -> Generator[Played, None, tuple[Played, ...]]:
         pool, dearest = self._pool, 1.0
-        if rules.agents is not None:
-            pool = replace(pool, agents=tuple(one for one in pool.agents if one.name in rules.agents))
+        if rules.members:
+            pool = replace(pool, agents=tuple(one for one in pool.agents if one.name in rules.members))
             # Prices are scaled as in the whole market: the cost dial means the same in each.
             dearest = max(pool.prices.values()) / max(self._pool.prices.values())
         played: list[Played] = []
@@ -167,7 +168,7 @@ class Market:
 def coalitions(agents: Sequence[str]) -> list[Rules]:
     """A market with memory for each set of some agents, but not all."""
     return [
-        Rules("+".join(some), agents=frozenset(some))
+        Rules("+".join(some), members=frozenset(some))
         for count in range(1, len(agents))
         for some in combinations(agents, count)
     ]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from salecli.bench.played import Played
 from salecli.bench.selling import scored
 from salecli.bench.table import Table
 from salecli.core.values import Weights
@@ -54,6 +55,19 @@ def without_memory(table: Table, weights: Sequence[Weights]) -> dict[str, Floats
         )
         for members in coalitions(table.agents)
     }
+    return shapley(worth, table.agents)
+
+
+def with_memory(table: Table, order: Mapping[Coalition, Sequence[Played]]) -> dict[str, Floats]:
+    """Shapley values for pass@1 of the market with memory, [tasks] for each agent.
+
+    `order`: what each coalition's own market came to over one order of the tasks; only its members bid, mark,
+    work, and are remembered.
+    """
+    worth = {}
+    for members, auctions in order.items():
+        solved = {one.task: float(one.solved) for one in auctions}
+        worth[members] = np.array([solved[task.name] for task in table.tasks])
     return shapley(worth, table.agents)
 
 

@@ -71,7 +71,7 @@ def last_minus_first(row: Row, agents: Collection[str], seed: int) -> list[float
 
 
 def _difference(won: Floats, held: Floats) -> Floats:
-    """Share in the last fifth minus that in the first, of [resamples, last or first]; none without auctions."""
+    """Share in the last fifth minus that in the first, [resamples], where both hold auctions."""
     there = (held > 0).all(axis=1)
     shares = won[there] / held[there]
     difference: Floats = shares[:, 0] - shares[:, 1]

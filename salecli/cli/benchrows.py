@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from salecli.cli.benchmarket import marketed
 from salecli.cli.output import Output
 from salecli.core.words import plural
 
@@ -32,8 +33,11 @@ def routed(matrix: Matrix, pool: Pool, output: Output) -> dict[str, Any]:
         output.story(f"routers: {plural(ORDERS, 'order')} of {plural(len(matrix.tasks), 'task')}")
         known = table(matrix, pool, embedder)
     chosen = market_weights(known)
-    found = every_row(known, orders(ORDERS, seed, known.tasks), chosen, seed)
+    places = orders(ORDERS, seed, known.tasks)
+    market, grown = marketed(matrix, known, pool, chosen.by_task, places, output)
+    found = every_row(known, places, chosen, seed, market)
     told = account(known, found, chosen, seed)
+    told |= {"shapley": told["shapley"] | grown["shapley"], "win_share": grown["win_share"]}
     _tell(told, output)
     output.story(f"weights: {chosen.source}")
     return told | {"weights": {**asdict(pool.weights), **chosen.record()}}

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from salecli.bench.cells import Cell, Header, Ledger, Opinion, Worked
 from salecli.bench.contestants import Bidder
@@ -21,9 +21,6 @@ from salecli.core.calls import Usage
 from salecli.core.limits import WorkLimits
 from salecli.core.values import Bid, Mark
 from tests.core.world import ScriptedModel, digit, pool
-
-if TYPE_CHECKING:
-    from docker import DockerClient
 
 HEADER = Header("practice", "scripted", "abc", "def", 0)
 
@@ -60,14 +57,14 @@ def world(
     solves: Callable[[SuiteTask, str], bool],
     marks: Callable[[SuiteTask, str, str], int],
     count: int,
-    client: DockerClient | None = None,
+    client: Any = None,
 ) -> World:
     """`count` practice tasks; `solves` says who solves what, `marks` what judge, agent stand for."""
     market = pool(models)
     settings = Settings()
     bidders = [Bidder(agent, agent.name, WorkLimits(), 0) for agent in market.agents]
     tasks = open_suite("practice").tasks(count)
-    matrix = Matrix(tasks, bidders, ledger, settings, client, jobs=2)  # type: ignore[arg-type]
+    matrix = Matrix(tasks, bidders, ledger, settings, client, jobs=2)
     for task in tasks:
         bids = [_bid(one.agent, task) for one in bidders]
         for one, bid in zip(bidders, bids, strict=True):

@@ -7,14 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from salecli.adapters.engine import connect, settle
 from salecli.bench import selling
-from salecli.bench.cells import Choices
+from salecli.bench.cells import Choices, Ledger
 from salecli.bench.known import Once
-from salecli.bench.market import SALE, WITH_RETRY, WITHOUT_MEMORY, Rules
+from salecli.bench.market import FORGETFUL, SALE, WITH_RETRY, Rules
 from salecli.bench.played import Played, Row
 from salecli.bench.shares import by_fifth, last_minus_first
 from salecli.bench.suites import SuiteTask
@@ -40,7 +41,7 @@ def test_without_memory_it_is_what_the_marks_say(tmp_path: Path) -> None:
     with ledger(tmp_path) as kept:
         one = world(kept, models, lambda *_: chance.random() < 0.5, lambda *_: chance.randrange(6), count=30)
         orders = [chance.sample(range(30), 30) for _ in range(2)]
-        (row,) = played(one, WITHOUT_MEMORY, orders=orders)
+        (row,) = played(one, FORGETFUL, orders=orders)
         weights = [one.pool.weights] * 30
         expected = selling.sold(one.table, weights)
         assert [list(order) for order in row.orders] == [[expected[at] for at in order] for order in orders]
@@ -53,9 +54,9 @@ def test_a_cheap_market_alone_scales_its_prices_as_all_do(tmp_path: Path) -> Non
     models = {name: ScriptedModel([]) for name in ("s", "m", "l")}
     with ledger(tmp_path) as kept:
         one = world(kept, models, lambda *_: True, lambda *_: 3, count=4)
-        rules = Rules("s+m", memory=False, agents=frozenset("sm"))
+        rules = Rules("s+m", memory=False, members=frozenset("sm"))
         (alone,) = played(one, rules, orders=[[0, 1, 2, 3]])
-        (whole,) = played(one, WITHOUT_MEMORY, orders=[[0, 1, 2, 3]])
+        (whole,) = played(one, FORGETFUL, orders=[[0, 1, 2, 3]])
         assert (
             {task.agents for task in alone.orders[0]} == {task.agents for task in whole.orders[0]} == {("s",)}
         )
@@ -69,13 +70,13 @@ def test_a_cheap_market_alone_scales_its_prices_as_all_do(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def docker_client() -> Iterator[object]:
+def docker_client() -> Iterator[Any]:
     with closing(connect()) as client:
         yield client
         settle(client)
 
 
-def lesson(kept, client, replies: list[str]) -> tuple[World, dict[str, ScriptedModel]]:
+def lesson(kept: Ledger, client: Any, replies: list[str]) -> tuple[World, dict[str, ScriptedModel]]:
     """Two agents, two tasks: s is held to be good at the first alone, and is; at the second it can learn.
 
     `replies`: what s says when it is asked.
@@ -91,7 +92,7 @@ def lesson(kept, client, replies: list[str]) -> tuple[World, dict[str, ScriptedM
 
 
 @pytest.mark.docker
-def test_a_bid_that_memory_improved_is_worked_on_in_a_sandbox(tmp_path: Path, docker_client: object) -> None:
+def test_a_bid_that_memory_improved_is_worked_on_in_a_sandbox(tmp_path: Path, docker_client: Any) -> None:
     with ledger(tmp_path) as kept:
         one, models = lesson(kept, docker_client, [])
         path, text = next(iter(one.matrix.tasks[1].solution.items()))
@@ -157,6 +158,8 @@ def test_shares_of_wins_by_fifth() -> None:
     assert fifths[4]["shares"] == {"s": 0.75, "m": 0.25, "l": 0}
     assert last_minus_first(row, "sm", 1) == [1, 1, 1]
     assert last_minus_first(row, "l", 1) == [-1, -1, -1]
-    value, low, high = last_minus_first(row, "m", 1)
-    assert value == 0.25
-    assert low == 0 < high <= 1
+    found = last_minus_first(row, "m", 1)
+    assert found is not None
+    assert found[0] == 0.25
+    assert 0 == found[1] < found[2] <= 1
+    assert last_minus_first(Row("short", "market", (order(*"sl"),)), "s", 1) is None
