@@ -23,7 +23,6 @@ from salecli.core.learning import OBJECTIVES, Objective
 from salecli.core.values import Weights
 from salecli.errors import UsageError
 
-ORDERS = 5
 SALE, FORGETFUL = "SALE", "SALE without memory"
 _PAIRED = ("agent", "router", "market", "bound")
 _RETRY = 2

@@ -64,6 +64,9 @@ def run(
         int | None,
         typer.Option(min=1, max=64, help="Sandboxes at the same time.", show_default="one more than cores"),
     ] = None,
+    orders: Annotated[
+        int, typer.Option(min=1, max=100, help="Orders of the tasks that the market is played in.")
+    ] = 5,
     seed: Seed = None,
     out: Annotated[
         Path | None,
@@ -93,6 +96,7 @@ def run(
                 overrides={"pool": pool, "seed": seed},
                 tasks=tasks,
                 jobs=jobs,
+                orders=orders,
                 out=out,
                 resume=resume,
                 plain=plain,

@@ -42,6 +42,7 @@ class Wishes:
     overrides: Mapping[str, object] = field(default_factory=dict)
     tasks: int | None = None
     jobs: int | None = None
+    orders: int = 5
     out: Path | None = None
     resume: bool = True
     plain: bool = False
@@ -83,7 +84,7 @@ def carry_out(wishes: Wishes) -> Exit:
         file = write(out, found)
         ended = _sum_up(matrix, wishes.proof, output)
         if pool is not None and not matrix.missing:
-            file = write(out, found | routed(matrix, pool, output))
+            file = write(out, found | routed(matrix, pool, wishes.orders, output))
         output.story(f"results: {file}")
         return ended
 

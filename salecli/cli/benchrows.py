@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from salecli.core.agent import Pool
 
 
-def routed(matrix: Matrix, pool: Pool, output: Output) -> dict[str, Any]:
-    """All rows of results.json over a matrix without gaps, told as a table.
+def routed(matrix: Matrix, pool: Pool, count: int, output: Output) -> dict[str, Any]:
+    """All rows of results.json over a matrix without gaps, played in `count` orders and told as a table.
 
     Raises:
-        EnvironmentFault: the tasks cannot be embedded.
+        SaleError: the tasks cannot be embedded, or what the market needs has gone; it can be resumed then.
     """
     # numpy and scipy stand behind these, and the embedder is a process of its own.
     from salecli.adapters.embedder import MiniLM
     from salecli.bench.fitting import market_weights
-    from salecli.bench.rows import ORDERS, account, every_row
+    from salecli.bench.rows import account, every_row
     from salecli.bench.table import orders, table
 
     seed = matrix.ledger.header.seed
     with closing(MiniLM()) as embedder:
-        output.story(f"routers: {plural(ORDERS, 'order')} of {plural(len(matrix.tasks), 'task')}")
+        output.story(f"routers: {plural(count, 'order')} of {plural(len(matrix.tasks), 'task')}")
         known = table(matrix, pool, embedder)
     chosen = market_weights(known)
-    places = orders(ORDERS, seed, known.tasks)
+    places = orders(count, seed, known.tasks)
     market, grown = marketed(matrix, known, pool, chosen.by_task, places, output)
     found = every_row(known, places, chosen, seed, market)
     told = account(known, found, chosen, seed)
