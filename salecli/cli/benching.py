@@ -86,7 +86,9 @@ def carry_out(wishes: Wishes) -> Exit:
         file = write(out, found)
         ended = _sum_up(matrix, wishes.proof, output)
         if pool is not None and not matrix.missing:
-            file = write(out, found | routed(matrix, pool, output))
+            told = routed(matrix, pool, output)
+            told["weights"]["pool"] = found["weights"]
+            file = write(out, found | told)
         output.story(f"results: {file}")
         return ended
 

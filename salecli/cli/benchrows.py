@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from salecli.cli.output import Output
@@ -36,7 +35,7 @@ def routed(matrix: Matrix, pool: Pool, output: Output) -> dict[str, Any]:
     told = account(known, found, chosen, seed)
     _tell(told, output)
     output.story(f"weights: {chosen.source}")
-    return told | {"weights": {**asdict(pool.weights), **chosen.record()}}
+    return told | {"weights": chosen.record()}
 
 
 def _tell(told: Mapping[str, Any], output: Output) -> None:
