@@ -47,11 +47,12 @@ def every_row(
 
     What the routers are compared with is "SALE", or "SALE without memory" where that is all there is.
     """
-    forgetful = selling.sold(table, chosen.by_task)
-    rows = [*market, in_orders(FORGETFUL, "market", forgetful, orders)]
+    rows = list(market)
+    if all(row.name != FORGETFUL for row in rows):
+        rows.append(in_orders(FORGETFUL, "market", selling.sold(table, chosen.by_task), orders))
     again = selling.sold(table, chosen.by_task, attempts=_RETRY)
     rows.append(in_orders(f"{FORGETFUL}, with retry", "market", again, orders))
-    sale = next((row for row in rows if row.name == SALE), rows[len(market)])
+    sale = _compared(rows)
     known = Known(table)
     plain = singles(known, orders)
     rows += plain
@@ -79,6 +80,12 @@ def every_row(
         except UsageError as error:
             left_out[name] = error.message
     return Rows(tuple(rows), curves, left_out)
+
+
+def _compared(rows: Sequence[Row]) -> Row:
+    """The row that the routers are measured against."""
+    by_name = {row.name: row for row in rows}
+    return by_name.get(SALE, by_name[FORGETFUL])
 
 
 Sell = Callable[[], Sequence[Played]]
@@ -146,9 +153,7 @@ def account(table: Table, found: Rows, chosen: Chosen, seed: int) -> dict[str, A
     bootstrap = Bootstrap(len(table.tasks), seed)
     by_task = [ByTask(row, table) for row in found.rows]
     largest = next(one for one in by_task if one.row.name == table.agents[-1] and one.row.kind == "agent")
-    sale = next((one for one in by_task if one.row.name == SALE), None) or next(
-        one for one in by_task if one.row.name == FORGETFUL
-    )
+    sale = ByTask(_compared(found.rows), table)
     parts = shapley.without_memory(table, chosen.by_task)
     return {
         "rows": [

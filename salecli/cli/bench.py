@@ -79,7 +79,7 @@ def run(
     ] = True,
     plain: Plain = False,
 ) -> None:
-    """Run every agent of a pool once on every task of a suite: bids, marks, work, verdicts, results.json."""
+    """Run every agent of a pool once on every task of a suite, and play routers over what came of it."""
     if gold and null:
         raise UsageError("--gold and --null are two proofs", "run one after the other")
     if (gold or null) and pool is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,21 +72,29 @@ def carry_out(wishes: Wishes) -> Exit:
         stack.callback(settle, client)
         matrix = Matrix(tasks, [], ledger, settings, client, jobs)
         pool = _line_up(matrix, wishes.proof, spec, stack)
-        try:
+        with _kept(matrix, output):
             _fill(matrix, output)
-        except (KeyboardInterrupt, Terminated, SaleError):
-            output.story(
-                f"{plural(len(tasks) * len(matrix.contestants) - matrix.missing, 'result')} kept in "
-                f"{ledger.file}: the same command goes on"
-            )
-            raise
         found = outcomes(matrix, pool)
         file = write(out, found)
         ended = _sum_up(matrix, wishes.proof, output)
         if pool is not None and not matrix.missing:
-            file = write(out, found | routed(matrix, pool, wishes.orders, output))
+            with _kept(matrix, output):
+                told = routed(matrix, pool, wishes.orders, output)
+            told["weights"]["pool"] = found["weights"]
+            file = write(out, found | told)
         output.story(f"results: {file}")
         return ended
+
+
+@contextmanager
+def _kept(matrix: Matrix, output: Output) -> Iterator[None]:
+    """Say, where it is cut short, what is not lost."""
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated, SaleError):
+        known = len(matrix.tasks) * len(matrix.contestants) - matrix.missing
+        output.story(f"{plural(known, 'result')} kept in {matrix.ledger.file}: the same command goes on")
+        raise
 
 
 def _header(wishes: Wishes, settings: Settings, spec: PoolSpec | None) -> Header:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from salecli.cli.benchmarket import marketed
@@ -38,34 +37,39 @@ def routed(matrix: Matrix, pool: Pool, count: int, output: Output) -> dict[str, 
     found = every_row(known, places, chosen, seed, market)
     told = account(known, found, chosen, seed)
     told |= {"shapley": told["shapley"] | grown["shapley"], "win_share": grown["win_share"]}
-    _tell(told, output)
+    _tell(told, known.agents[-1], output)
     output.story(f"weights: {chosen.source}")
-    return told | {"weights": {**asdict(pool.weights), **chosen.record()}}
+    return told | {"weights": chosen.record()}
 
 
-def _tell(told: Mapping[str, Any], output: Output) -> None:
+def _tell(told: Mapping[str, Any], largest: str, output: Output) -> None:
     """The table of rows, and which are missing."""
-    head = ["router", "pass@1", "", "USD per 1,000 tasks", "", "to the largest", "", "USD %", ""]
+    points, usd = f"to {largest}, points", f"USD to {largest}, %"
     output.table(
-        head,
+        ["router", "pass@1 %", "USD per 1,000 tasks", points, "", usd, " "],
         [
             [
                 row["name"],
-                *_shown(row["pass"], 100, ".1f"),
-                *_shown(row["usd_per_task"], 1e3, ".3g"),
-                *_shown(row["against_largest"]["pass"], 100, "+.1f"),
-                *_shown(row["against_largest"]["usd"], 100, "+.0f"),
+                f"{100 * row['pass'][0]:.1f}",
+                _digits(1000 * row["usd_per_task"][0]),
+                *_against(row["against_largest"]["pass"], 100, 1),
+                *_against(row["against_largest"]["usd"], 100, 0),
             ]
             for row in told["rows"]
         ],
-        right=set(head[1:]) - {""},
+        right={"pass@1 %", "USD per 1,000 tasks", points, usd},
     )
     for name, why in told["left_out"].items():
         output.story(f"left out: {name}: {why}")
 
 
-def _shown(estimate: Sequence[float] | None, scale: float, form: str) -> tuple[str, str]:
+def _digits(usd: float) -> str:
+    """Three digits that count, never as a power of ten."""
+    return f"{usd:,.0f}" if usd >= 100 else f"{usd:.3g}" if usd >= 0.001 else f"{usd:.6f}"
+
+
+def _against(estimate: Sequence[float] | None, scale: float, digits: int) -> tuple[str, str]:
     if estimate is None:
         return "-", ""
-    value, low, high = (f"{scale * one:{form}}" for one in estimate)
+    value, low, high = (f"{scale * one:+.{digits}f}" for one in estimate)
     return value, f"({low} to {high})"

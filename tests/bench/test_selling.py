@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from salecli.bench import fitting, selling
+from salecli.bench import selling
 from salecli.bench.fitting import fitted, fold_corrections, market_weights
-from salecli.bench.table import folds
+from salecli.bench.table import Table, folds
+from salecli.core.learning import Objective
 from salecli.core.values import Weights
 from salecli.errors import UsageError
 from tests.bench.tables import ENDING, JURY, PLAN, PREFIX, PRICES, WORK, Marks, made, noisy
 
 
-def winners(table: fitting.Table, weights: Weights = JURY, hear: selling.Hear | None = None) -> list[str]:
+def winners(table: Table, weights: Weights = JURY, hear: selling.Hear | None = None) -> list[str]:
     marks = selling.heard(table, hear) if hear else None
     return [one.agents[0] for one in selling.sold(table, [weights] * len(table.tasks), marks)]
 
@@ -98,7 +99,7 @@ def test_a_constant_length_leaves_the_price() -> None:
     assert selling.sold(table, weights, length=selling.mean_length(table))[0].agents == ("xs",)
 
 
-def outcomes_and_marks(turned: Sequence[int] = ()) -> fitting.Table:
+def outcomes_and_marks(turned: Sequence[int] = ()) -> Table:
     """Noisy outcomes that some judges tell better than others; turned round in places, marks as before."""
     outcomes, _ = noisy(100, seed=5)
 
@@ -115,7 +116,7 @@ def outcomes_and_marks(turned: Sequence[int] = ()) -> fitting.Table:
 
 
 @pytest.mark.parametrize("objective", ["labelled", "minimax"])
-def test_a_fold_s_weights_never_saw_its_outcomes(objective: fitting.Objective) -> None:
+def test_a_fold_s_weights_never_saw_its_outcomes(objective: Objective) -> None:
     table = outcomes_and_marks()
     fold = folds(table.tasks)[1]
     before = fitted(table, objective)

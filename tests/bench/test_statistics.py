@@ -81,10 +81,10 @@ def test_escalation_is_measured_against_the_cheapest_that_solves() -> None:
     table = made([[True] * 4, [False, False, True, True], [False] * 4])
     found = every_row(table, orders(2, 1, table.tasks), market_weights(table), 1)
     escalated = {row.name: ByTask(row, table).escalated() for row in found.rows}
-    assert escalated["oracle"] == (0.0, 0.0)
-    assert escalated["xs"] == (0.0, pytest.approx(1 / 3, abs=1e-4))
-    assert escalated["l"] == (pytest.approx(2 / 3, abs=1e-4), 0.0)
-    assert escalated["s"] == (pytest.approx(1 / 3, abs=1e-4), pytest.approx(1 / 3, abs=1e-4))
+    third, two_thirds = (pytest.approx(part / 3, abs=1e-4) for part in (1, 2))
+    for name, over, under in [("oracle", 0, 0), ("xs", 0, third), ("s", third, third), ("l", two_thirds, 0)]:
+        assert escalated[name][0] == over
+        assert escalated[name][1] == under
 
 
 def test_the_account_of_all_rows_fits_together() -> None:

@@ -71,4 +71,5 @@ def to_router(known: Known, rest: Places, fold: Places) -> tuple[Ints, Ints]:
 def _singles(known: Known, worth: Floats) -> Ints:
     """The routes of the agents with the highest worth, [..., agents]; ties go to the cheaper one."""
     # Rounded, so that sums of the same numbers in another order still tie.
-    return known.singles[worth.round(12).argmax(axis=-1)]
+    routes: Ints = known.singles[worth.round(12).argmax(axis=-1)]
+    return routes
