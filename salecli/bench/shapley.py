@@ -58,17 +58,14 @@ def without_memory(table: Table, weights: Sequence[Weights]) -> dict[str, Floats
     return shapley(worth, table.agents)
 
 
-def with_memory(table: Table, order: Mapping[Coalition, Sequence[Played]]) -> dict[str, Floats]:
-    """Shapley values for pass@1 of the market with memory, [tasks] for each agent.
+def with_memory(played: Mapping[Coalition, Sequence[Played]], agents: Sequence[str]) -> dict[str, Floats]:
+    """Shapley values for pass@1 of the market with memory, [auctions] for each agent.
 
-    `order`: what each coalition's own market came to over one order of the tasks; only its members bid, mark,
-    work, and are remembered.
+    `played`: what each coalition's own market came to, all over the same tasks in the same order; only its
+    members bid, mark, work, and are remembered.
     """
-    worth = {}
-    for members, auctions in order.items():
-        solved = {one.task: float(one.solved) for one in auctions}
-        worth[members] = np.array([solved[task.name] for task in table.tasks])
-    return shapley(worth, table.agents)
+    worth = {members: np.array([float(one.solved) for one in order]) for members, order in played.items()}
+    return shapley(worth, agents)
 
 
 def _solved(table: Table, task: str, weights: Weights, members: Coalition) -> bool:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from salecli.bench.table import Table
     from salecli.core.agent import Pool
 
+_COALITIONS = 200
+"""Most tasks that the markets of all groups of agents play."""
+
 
 def marketed(
     matrix: Matrix,
@@ -39,15 +42,18 @@ def marketed(
     market = Market(matrix, table, pool, weights)
     *rows, forgetful = _played(market, [*MARKETS, FORGETFUL], orders, "auctions", output)
     sale = next(row for row in rows if row.name == SALE.name)
-    # One order: the auctions of coalitions have few calls in common.
+    # The auctions of coalitions have few calls in common: some tasks of one order must do.
+    beginning = orders[0][:_COALITIONS]
     some = coalitions(table.agents)
-    groups = _played(market, some, orders[:1], "auctions of coalitions", output)
+    groups = _played(market, some, [beginning], "auctions of coalitions", output)
     played = {rule.members: row.orders[0] for rule, row in zip(some, groups, strict=True)}
+    played[frozenset(table.agents)] = sale.orders[0][: len(beginning)]
     seed = matrix.ledger.header.seed
-    parts = with_memory(table, played | {frozenset(table.agents): sale.orders[0]})
+    parts = with_memory(played, table.agents)
     return rows, {
         "win_share": win_share(sale, forgetful, table.agents, seed),
-        "shapley": {"with memory": shares(parts, Bootstrap(len(table.tasks), seed))},
+        "shapley": {"with memory": shares(parts, Bootstrap(len(beginning), seed))},
+        "shapley_tasks": {"with memory": len(beginning), "without memory": len(table.tasks)},
     }
 
 

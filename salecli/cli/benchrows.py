@@ -36,7 +36,7 @@ def routed(matrix: Matrix, pool: Pool, count: int, output: Output) -> dict[str, 
     market, grown = marketed(matrix, known, pool, chosen.by_task, places, output)
     found = every_row(known, places, chosen, seed, market)
     told = account(known, found, chosen, seed)
-    told |= {"shapley": told["shapley"] | grown["shapley"], "win_share": grown["win_share"]}
+    told |= grown | {"shapley": told["shapley"] | grown["shapley"]}
     _tell(told, known.agents[-1], output)
     output.story(f"weights: {chosen.source}")
     return told | {"weights": chosen.record()}
