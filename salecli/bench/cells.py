@@ -126,7 +126,17 @@ class Attempt:
     seconds: float = 0.0
 
 
-Item: TypeAlias = Cell | Opinion | Reply | Choices | Attempt
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A task's text as a vector."""
+
+    key: str
+    embedder: str
+    vector: str
+    """Little-endian float32, in base64."""
+
+
+Item: TypeAlias = Cell | Opinion | Reply | Choices | Attempt | Embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +184,14 @@ class Ledger:
         self.replies: dict[str, Reply] = {}
         self.choices: dict[str, Choices] = {}
         self.attempts: dict[str, Attempt] = {}
+        self.embeddings: dict[str, Embedding] = {}
         self._kept: dict[str, tuple[type[Any], dict[str, Any]]] = {
             "cell": (Cell, self.cells),
             "opinion": (Opinion, self.opinions),
             "reply": (Reply, self.replies),
             "choices": (Choices, self.choices),
             "attempt": (Attempt, self.attempts),
+            "embedding": (Embedding, self.embeddings),
         }
         self._writing = threading.Lock()
         try:
@@ -244,7 +256,7 @@ class Ledger:
                     self.header.check(record, self.file)
                     continue
                 kind, kept = self._kept[record.pop("kind")]
-                one = _adapter(kind).validate_python(record)
+                one = _adapter(kind).validate_python(record)  # type: ignore[arg-type]
                 kept[one.key] = one
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 said = str(error).splitlines()[0]

@@ -1,21 +1,25 @@
-"""Calls of the market that are made once: a model that stands before an agent's, and knows what it was asked.
+"""Calls that are made once: a model, or an embedder, before the real one, that knows what it was asked.
 
 A call is known by its content: the agent with all that decides what comes out, the turns, the limits.
 """
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TypeVar
 
-from salecli.bench.cells import Attempt, Choices, Ledger, Reply, hashed
+import numpy as np
+
+from salecli.bench.cells import Attempt, Choices, Embedding, Ledger, Reply, hashed
 from salecli.bench.contestants import Bidder
 from salecli.bench.passing import Passing
 from salecli.core.agent import Agent
 from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
+from salecli.core.ports import Embedder
 from salecli.errors import ContextFull, EnvironmentFault, ModelError, ModelTimeout
 
 Answer = TypeVar("Answer", Reply, Choices, Attempt)
@@ -152,6 +156,26 @@ class Known(Passing):
 def known(bidder: Bidder, once: Once) -> Agent:
     """The bidder's agent with a model that is asked nothing twice; it stays in the thread that calls it."""
     return replace(bidder.agent, model=Known(bidder, once), remote=False)
+
+
+class KnownEmbedder:
+    """Embeddings that a ledger holds, or keeps from now on. Fits core's Embedder."""
+
+    def __init__(self, embedder: Embedder, ledger: Ledger) -> None:
+        self.name = embedder.name
+        self._embedder = embedder
+        self._ledger = ledger
+
+    def embed(self, text: str) -> Sequence[float]:
+        """The text's embedding, of length 1."""
+        key = hashed("embedding", self.name, text)
+        found = self._ledger.embeddings.get(key)
+        if found is None:
+            values = np.asarray(self._embedder.embed(text), dtype="<f4")
+            found = Embedding(key, self.name, base64.b64encode(values.tobytes()).decode())
+            self._ledger.add(found)
+        vector: list[float] = np.frombuffer(base64.b64decode(found.vector), dtype="<f4").tolist()
+        return vector
 
 
 def _plain(turns: Sequence[Turn]) -> list[list[object]]:

@@ -94,7 +94,9 @@ class Market:
             for rule in rules
             for number, order in enumerate(orders)
         }
-        played = yield from merge(streams, AT_ONCE, dict.fromkeys(streams, self._cancel))
+        # Models that do not fit into memory together would be loaded anew at every turn.
+        at_once = 1 if self._matrix.grouped else AT_ONCE
+        played = yield from merge(streams, at_once, dict.fromkeys(streams, self._cancel))
         return [
             Row(rule.name, rule.kind, tuple(played[rule.name, number] for number in range(len(orders))))
             for rule in rules

@@ -24,13 +24,14 @@ def routed(matrix: Matrix, pool: Pool, count: int, output: Output) -> dict[str, 
     # numpy and scipy stand behind these, and the embedder is a process of its own.
     from salecli.adapters.embedder import MiniLM
     from salecli.bench.fitting import market_weights
+    from salecli.bench.known import KnownEmbedder
     from salecli.bench.rows import account, every_row
     from salecli.bench.table import orders, table
 
     seed = matrix.ledger.header.seed
     with closing(MiniLM()) as embedder:
         output.story(f"routers: {plural(count, 'order')} of {plural(len(matrix.tasks), 'task')}")
-        known = table(matrix, pool, embedder)
+        known = table(matrix, pool, KnownEmbedder(embedder, matrix.ledger))
     chosen = market_weights(known)
     places = orders(count, seed, known.tasks)
     market, grown = marketed(matrix, known, pool, chosen.by_task, places, output)

@@ -96,6 +96,13 @@ def test_every_agent_bids_works_and_marks_once(scene: Scene) -> None:
         assert rows[name]["usd_per_task"][0] == pytest.approx(spent, rel=1e-4)
     assert rows["SALE without memory"]["tokens_by_phase"]["mark"] > 0
     assert "SALE without memory" in first.stdout
+    assert [rows[name]["kind"] for name in ("SALE", "SALE with retry")] == ["market", "market"]
+    for fifths in (found["win_share"][name] for name in ("with memory", "without memory")):
+        # Two tasks: one in the first fifth of an order, one in the third.
+        assert [round(sum(one["shares"].values()), 9) for one in fifths] == [1, 0, 1, 0, 0]
+    parts = found["shapley"]["with memory"]
+    assert list(parts) == names
+    assert sum(part[0] for part in parts.values()) == pytest.approx(1.0)
     assert "left out: WTP: 10 tasks are needed to learn from" in first.stderr
     assert "weights: the pool's (too few tasks to fit weights" in first.stderr
     lines = [json.loads(line) for line in (scene.folder / "out" / "matrix.jsonl").read_text().splitlines()]

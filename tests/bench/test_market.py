@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ import pytest
 from salecli.adapters.engine import connect, settle
 from salecli.bench import selling
 from salecli.bench.cells import Choices, Ledger
-from salecli.bench.known import Once
+from salecli.bench.known import KnownEmbedder, Once
 from salecli.bench.market import FORGETFUL, SALE, WITH_RETRY, Rules
 from salecli.bench.played import Played, Row
 from salecli.bench.shares import by_fifth, last_minus_first
 from salecli.bench.suites import SuiteTask
 from salecli.errors import EnvironmentFault
-from tests.bench.markets import World, ledger, world
+from tests.bench.markets import Hashes, World, ledger, world
 from tests.core.world import ScriptedModel, digit
 
 
@@ -151,6 +151,23 @@ def test_one_call_is_asked_for_once(tmp_path: Path) -> None:
         assert once.get(kept.choices, "k", ask) == Choices("k", "s", ())
         with pytest.raises(EnvironmentFault, match="cancelled"):
             once.get(kept.choices, "new", ask)
+
+
+def test_a_text_is_embedded_once(tmp_path: Path) -> None:
+    class Counted(Hashes):
+        asked = 0
+
+        def embed(self, text: str) -> Sequence[float]:
+            self.asked += 1
+            return super().embed(text)
+
+    first, second = Counted(), Counted()
+    with ledger(tmp_path) as kept:
+        vector = KnownEmbedder(first, kept).embed("a task")
+        assert vector == pytest.approx(Hashes().embed("a task"), abs=1e-6)
+    with ledger(tmp_path) as kept:
+        assert KnownEmbedder(second, kept).embed("a task") == vector
+    assert (first.asked, second.asked) == (1, 0)
 
 
 def order(*winners: str) -> tuple[Played, ...]:
