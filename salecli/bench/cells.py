@@ -1,7 +1,8 @@
 """The outcome matrix as it is kept: a cell for every agent on every task, every judge's marks of all bids.
 
-A file of JSON lines: what is measured, then a line for each cell and each judge's opinion as they come. A
-line that a killed process left unfinished is dropped; of two lines of one key the last one counts.
+A file of JSON lines: what is measured, then a line for each cell and each judge's opinion as they come, and
+for what the market asked beyond them. A line that a killed process left unfinished is dropped; of two lines
+of one key the last one counts.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import hashlib
 import json
 import os
 import shlex
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from salecli.adapters import jsonlines
-from salecli.core.calls import Usage
+from salecli.core.calls import Choice, Usage
 from salecli.core.values import Bid, Mark
 from salecli.errors import EnvironmentFault, UsageError
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA = 1
-"""Of the matrix file and of results.json."""
+"""Of the matrix file."""
+RESULTS_SCHEMA = 2
+"""Of results.json: from 2 on it holds the routers."""
 MATRIX, RESULTS = "matrix.jsonl", "results.json"
 
 Outcome = Literal["passed", "failed", "error"]
@@ -87,6 +91,55 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model wrote in a call of the market: a plan's tokens, without ids and log-probabilities."""
+
+    key: str
+    agent: str
+    texts: tuple[str, ...]
+    entropies: tuple[float, ...]
+    """Nats."""
+    spreads: tuple[float, ...]
+    """Empty where all entropies are exact."""
+    usage: Usage
+    vocabulary: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a judge read in a call of the market: a distribution for each plan."""
+
+    key: str
+    agent: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An agent's work on a plan that is not its first one."""
+
+    key: str
+    task: str
+    agent: str
+    outcome: Outcome
+    worked: Worked
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A task's text as a vector."""
+
+    key: str
+    embedder: str
+    vector: str
+    """Little-endian float32, in base64."""
+
+
+Item: TypeAlias = Cell | Opinion | Reply | Choices | Attempt | Embedding
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """What a matrix measures. Two of them that differ are not compared, and not continued."""
 
@@ -128,6 +181,19 @@ class Ledger:
         self.header = header
         self.cells: dict[str, Cell] = {}
         self.opinions: dict[str, Opinion] = {}
+        self.replies: dict[str, Reply] = {}
+        self.choices: dict[str, Choices] = {}
+        self.attempts: dict[str, Attempt] = {}
+        self.embeddings: dict[str, Embedding] = {}
+        self._kept: dict[str, tuple[type[Any], dict[str, Any]]] = {
+            "cell": (Cell, self.cells),
+            "opinion": (Opinion, self.opinions),
+            "reply": (Reply, self.replies),
+            "choices": (Choices, self.choices),
+            "attempt": (Attempt, self.attempts),
+            "embedding": (Embedding, self.embeddings),
+        }
+        self._writing = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.file, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -145,18 +211,16 @@ class Ledger:
             self.close()
             raise
 
-    def add(self, one: Cell | Opinion) -> None:
-        """Keep a cell or an opinion; when this returns, it is on the disk.
+    def add(self, one: Item) -> None:
+        """Keep it; when this returns, it is on the disk. Threads may share a ledger.
 
         Raises:
             EnvironmentFault: it cannot be written.
         """
-        if isinstance(one, Cell):
-            self._write({"kind": "cell", **asdict(one)})
-            self.cells[one.key] = one
-        else:
-            self._write({"kind": "opinion", **asdict(one)})
-            self.opinions[one.key] = one
+        name = type(one).__name__.lower()
+        with self._writing:
+            self._write({"kind": name, **asdict(one)})
+        self._kept[name][1][one.key] = one
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""
@@ -190,12 +254,10 @@ class Ledger:
                 record = json.loads(line)
                 if number == 1:
                     self.header.check(record, self.file)
-                elif record.pop("kind") == "cell":
-                    cell: Cell = _adapter(Cell).validate_python(record)
-                    self.cells[cell.key] = cell
-                else:
-                    opinion: Opinion = _adapter(Opinion).validate_python(record)
-                    self.opinions[opinion.key] = opinion
+                    continue
+                kind, kept = self._kept[record.pop("kind")]
+                one = _adapter(kind).validate_python(record)  # type: ignore[arg-type]
+                kept[one.key] = one
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 said = str(error).splitlines()[0]
                 raise UsageError(

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
-from salecli.bench.cells import Cell, Opinion, Outcome, Worked, hashed
+from salecli.bench.cells import Attempt, Cell, Opinion, Outcome, Worked, hashed
 from salecli.bench.passing import Passing
 from salecli.bench.stage import Stage
 from salecli.bench.suites import SuiteTask
@@ -19,13 +19,16 @@ from salecli.core.calls import Choice, Limits, Loaded, Token, Turn, Usage
 from salecli.core.decisions import Decisions
 from salecli.core.judge import mark
 from salecli.core.limits import WorkLimits
-from salecli.core.ports import Model
-from salecli.core.values import Bid, Patch, Work
+from salecli.core.ports import Model, Sandbox
+from salecli.core.values import Bid, Patch, Tests, Work, WorkEnd
 from salecli.core.verdict import judged, reached
 from salecli.core.work import work
+from salecli.errors import EnvironmentFault
 
 Result = TypeVar("Result")
 Proof = Literal["gold", "null"]
+GONE: tuple[WorkEnd, ...] = ("model died", "sandbox died")
+"""Endings that say nothing of the agent."""
 
 
 class Contestant(Protocol):
@@ -73,7 +76,7 @@ class Reference:
             done = Work(self.name, False, "done", patch=patch, verdict=given, note=given.reason)
         else:
             made = Work(self.name, False, "done", patch=patch)
-            done = _result(judged(stage.task, before, stage.workspace, made))
+            done = result(judged(stage.task, before, stage.workspace, made))
         return _cell(key, stage, done, seconds=time.monotonic() - began)
 
 
@@ -108,13 +111,42 @@ class Bidder:
             asked = time.monotonic()
             with self.turn:
                 began += time.monotonic() - asked  # the wait for its turn is nobody's
-                bid = _result(agent.bid(task, seed_for(self.seed, "bid", agent.name)), out)
+                bid = result(agent.bid(task, seed_for(self.seed, "bid", agent.name)), out)
                 if bid is None:
                     return self._out(key, stage, out[-1], time.monotonic() - began)
-                seed = seed_for(self.seed, "attempt", 1)
-                made = _result(work(agent, task, bid, sandbox, before, self.limits, Decisions(), seed))
-        done = _result(judged(task, before, stage.workspace, made))
+                made = self._work(stage, bid, sandbox, before)
+        done = result(judged(task, before, stage.workspace, made))
         return _cell(key, stage, done, bid, time.monotonic() - began)
+
+    def carry_out(self, stage: Stage, bid: Bid, key: str) -> Attempt:
+        """Its work on a plan that it wrote in an auction: it marks that plan first, as it did there.
+
+        Raises:
+            SaleError: something outside kept it from being judged.
+        """
+        before, began = stage.before(), time.monotonic()
+        with stage.workspace.open() as sandbox:
+            asked = time.monotonic()
+            with self.turn:
+                began += time.monotonic() - asked
+                result(mark(self.agent, stage.task, [bid]))  # what its prefix cache holds counts
+                made = self._work(stage, bid, sandbox, before)
+        done = result(judged(stage.task, before, stage.workspace, made))
+        if done.end in GONE:
+            raise EnvironmentFault(
+                f"task {stage.posed.name}, {self.name}: {done.end}: {done.note}",
+                "`sale doctor` looks at what every run needs; then the same command goes on",
+            )
+        outcome: Outcome = "passed" if done.solved else "failed"
+        return Attempt(key, stage.posed.name, self.name, outcome, _worked(done), time.monotonic() - began)
+
+    def attempt_key(self, posed: SuiteTask, plan: str) -> str:
+        """Identity of the work on a plan."""
+        return hashed("attempt", self.identity, posed.hash, self.seed, plan)
+
+    def _work(self, stage: Stage, bid: Bid, sandbox: Sandbox, before: Tests) -> Work:
+        seed = seed_for(self.seed, "attempt", 1)
+        return result(work(self.agent, stage.task, bid, sandbox, before, self.limits, Decisions(), seed))
 
     def _out(self, key: str, stage: Stage, why: events.AgentOut, seconds: float) -> Cell:
         # A model whose process has ended may have been ended by anybody.
@@ -125,7 +157,7 @@ class Bidder:
     def opinion(self, stage: Stage, bids: Sequence[Bid], key: str) -> Opinion:
         """Its marks of all bids on a task, as a judge."""
         with self.turn:
-            marks, missing = _result(mark(self.agent, stage.task, bids))
+            marks, missing = result(mark(self.agent, stage.task, bids))
         why = {agent: failure.reason for (agent, _), failure in missing.items()}
         return Opinion(key, stage.posed.name, self.name, tuple(marks), why)
 
@@ -136,23 +168,25 @@ class Bidder:
 
 def _cell(key: str, stage: Stage, done: Work, bid: Bid | None = None, seconds: float = 0.0) -> Cell:
     outcome: Outcome = "passed" if done.solved else "failed"
-    if done.end in ("model died", "sandbox died"):
+    if done.end in GONE:
         outcome = "error"
-    said = done.verdict.reason if done.verdict is not None else ""
-    worked = Worked(
+    worked = _worked(done)
+    reason = worked.verdict or done.note
+    return Cell(key, stage.posed.name, done.agent, outcome, reason, bid, worked, seconds=seconds)
+
+
+def _worked(done: Work) -> Worked:
+    return Worked(
         end=done.end,
         note=done.note,
-        verdict=said,
+        verdict=done.verdict.reason if done.verdict is not None else "",
         steps=tuple(f"{step.action} {step.target}".strip() for step in done.steps),
         usage=done.usage,
         diff=done.patch.diff if isinstance(done.patch, Patch) else "",
     )
-    return Cell(key, stage.posed.name, done.agent, outcome, said or done.note, bid, worked, seconds=seconds)
 
 
-def _result(
-    stream: Generator[events.Event, None, Result], out: list[events.AgentOut] | None = None
-) -> Result:
+def result(stream: Generator[events.Event, None, Result], out: list[events.AgentOut] | None = None) -> Result:
     """What a generator of events returns; who is out is noted in `out`."""
     try:
         while True:
@@ -160,8 +194,8 @@ def _result(
             if out is not None and isinstance(event, events.AgentOut):
                 out.append(event)
     except StopIteration as stop:
-        result: Result = stop.value
-        return result
+        value: Result = stop.value
+        return value
     finally:
         stream.close()
 

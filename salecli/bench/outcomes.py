@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from salecli import __version__
-from salecli.bench.cells import RESULTS, Cell, Header
+from salecli.bench.cells import RESULTS, RESULTS_SCHEMA, Cell, Header
 from salecli.bench.matrix import Matrix
 from salecli.bench.suites import content
 from salecli.core.agent import Pool
@@ -31,16 +31,17 @@ def check_earlier(folder: Path, header: Header) -> None:
         return
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}", "name another folder: --out DIR") from error
-    header.check(known, file)
+    replace(header, schema=RESULTS_SCHEMA).check(known, file)
 
 
 def outcomes(matrix: Matrix, pool: Pool | None = None) -> dict[str, Any]:
-    """Everything of results.json; a proof has no pool."""
+    """Everything of results.json but the routers; a proof has no pool, and no routers."""
     header = matrix.ledger.header
     prices = pool.prices if pool is not None else {}
     names = [one.name for one in matrix.contestants]
     return {
         **asdict(header),
+        "schema": RESULTS_SCHEMA,
         "sale": __version__,
         "content": content(matrix.tasks),
         "agents": {name: {"usd_per_million": prices.get(name, 0.0)} for name in names},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from salecli.adapters.docker import DockerWorkspace
 from salecli.adapters.owner import temporary_folder
 from salecli.adapters.plainfolder import as_repository
-from salecli.adapters.testing import detect_test_command
+from salecli.adapters.testing import Outcome, detect_test_command
 from salecli.bench.suites import SuiteTask
 from salecli.build import sandbox_limits
 from salecli.config import Settings
@@ -43,8 +43,12 @@ class Stage:
         """
         with self._once:
             if self._before is None:
-                with self.workspace.open() as sandbox:
-                    found = sandbox.test()
+                known = self.workspace.before
+                if known is not None:
+                    found = known.tests
+                else:
+                    with self.workspace.open() as sandbox:
+                        found = sandbox.test()
                 try:
                     check_before(self.task, found)
                 except (BrokenTests, RepositoryError) as error:
@@ -53,9 +57,26 @@ class Stage:
             return self._before
 
 
+def task_of(posed: SuiteTask, settings: Settings, base: str = "") -> Task:
+    """The task as an agent sees it; `base` is the tree id of its snapshot.
+
+    Raises:
+        RepositoryError: it has no tests.
+    """
+    files = tuple(sorted(posed.files))
+    command = settings.test_command or detect_test_command(files, posed.files.get)
+    if not command:
+        raise RepositoryError(f"task {posed.name} has no tests", "mend its record")
+    return make_task(posed.issue, posed.name, posed.name, base, files, posed.files.get, command)
+
+
 @contextmanager
-def staged(posed: SuiteTask, settings: Settings, client: DockerClient) -> Iterator[Stage]:
+def staged(
+    posed: SuiteTask, settings: Settings, client: DockerClient, before: Outcome | None = None
+) -> Iterator[Stage]:
     """The task as a repository in a temporary folder, removed at the end.
+
+    `before`: what its tests said before any work, where they ran already.
 
     Raises:
         RepositoryError: it has no tests, or git refuses.
@@ -68,21 +89,12 @@ def staged(posed: SuiteTask, settings: Settings, client: DockerClient) -> Iterat
         for path, text in posed.files.items():
             (folder / path).write_text(text, encoding="utf-8")
         with as_repository(folder) as repository, repository.snapshot() as snapshot:
-            command = settings.test_command or detect_test_command(snapshot.files, snapshot.read)
-            if not command:
-                raise RepositoryError(f"task {posed.name} has no tests", "mend its record")
+            task = task_of(posed, settings, snapshot.tree)
+            limits = sandbox_limits(settings)
             with DockerWorkspace(
-                snapshot, command, "bench", sandbox_limits(settings), settings.sandbox.image, client
+                snapshot, task.test_command, "bench", limits, settings.sandbox.image, client
             ) as workspace:
-                task = make_task(
-                    posed.issue,
-                    posed.name,
-                    repository.name,
-                    snapshot.tree,
-                    snapshot.files,
-                    snapshot.read,
-                    command,
-                )
+                workspace.before = before
                 yield Stage(posed, task, workspace)
     finally:
         shutil.rmtree(place, ignore_errors=True)

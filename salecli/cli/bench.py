@@ -64,6 +64,9 @@ def run(
         int | None,
         typer.Option(min=1, max=64, help="Sandboxes at the same time.", show_default="one more than cores"),
     ] = None,
+    orders: Annotated[
+        int, typer.Option(min=1, max=100, help="Orders of the tasks that the market is played in.")
+    ] = 5,
     seed: Seed = None,
     out: Annotated[
         Path | None,
@@ -76,7 +79,7 @@ def run(
     ] = True,
     plain: Plain = False,
 ) -> None:
-    """Run every agent of a pool once on every task of a suite: bids, marks, work, verdicts, results.json."""
+    """Run every agent of a pool once on every task of a suite, and play routers over what came of it."""
     if gold and null:
         raise UsageError("--gold and --null are two proofs", "run one after the other")
     if (gold or null) and pool is not None:
@@ -93,6 +96,7 @@ def run(
                 overrides={"pool": pool, "seed": seed},
                 tasks=tasks,
                 jobs=jobs,
+                orders=orders,
                 out=out,
                 resume=resume,
                 plain=plain,

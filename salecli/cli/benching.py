@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -18,20 +17,19 @@ from salecli.bench.contestants import Bidder, Proof, Reference, gated
 from salecli.bench.matrix import Matrix
 from salecli.bench.outcomes import by_level, check_earlier, outcomes, write
 from salecli.bench.suites import SuiteTask, open_suite
+from salecli.cli.benchrows import routed
 from salecli.cli.exits import Exit
 from salecli.cli.interrupts import Terminated
 from salecli.cli.output import Output
+from salecli.cli.progress import progress
 from salecli.config import Settings, load_settings
 from salecli.core.agent import Agent, Pool
 from salecli.core.limits import WorkLimits
 from salecli.core.prompts import Templates
-from salecli.core.words import lasting, plural
+from salecli.core.words import plural
 from salecli.errors import SaleError, UsageError
 from salecli.fitted import placed, room
 from salecli.pool import AgentSpec, PoolSpec, load_pool, model_identity
-
-_LINE = 10.0
-"""Seconds between two plain lines of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,7 @@ class Wishes:
     overrides: Mapping[str, object] = field(default_factory=dict)
     tasks: int | None = None
     jobs: int | None = None
+    orders: int = 5
     out: Path | None = None
     resume: bool = True
     plain: bool = False
@@ -73,18 +72,29 @@ def carry_out(wishes: Wishes) -> Exit:
         stack.callback(settle, client)
         matrix = Matrix(tasks, [], ledger, settings, client, jobs)
         pool = _line_up(matrix, wishes.proof, spec, stack)
-        try:
+        with _kept(matrix, output):
             _fill(matrix, output)
-        except (KeyboardInterrupt, Terminated, SaleError):
-            output.story(
-                f"{plural(len(tasks) * len(matrix.contestants) - matrix.missing, 'result')} kept in "
-                f"{ledger.file}: the same command goes on"
-            )
-            raise
-        file = write(out, outcomes(matrix, pool))
+        found = outcomes(matrix, pool)
+        file = write(out, found)
         ended = _sum_up(matrix, wishes.proof, output)
+        if pool is not None and not matrix.missing:
+            with _kept(matrix, output):
+                told = routed(matrix, pool, wishes.orders, output)
+            told["weights"]["pool"] = found["weights"]
+            file = write(out, found | told)
         output.story(f"results: {file}")
         return ended
+
+
+@contextmanager
+def _kept(matrix: Matrix, output: Output) -> Iterator[None]:
+    """Say, where it is cut short, what is not lost."""
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated, SaleError):
+        known = len(matrix.tasks) * len(matrix.contestants) - matrix.missing
+        output.story(f"{plural(known, 'result')} kept in {matrix.ledger.file}: the same command goes on")
+        raise
 
 
 def _header(wishes: Wishes, settings: Settings, spec: PoolSpec | None) -> Header:
@@ -149,83 +159,12 @@ def _fill(matrix: Matrix, output: Output) -> None:
     known = total - matrix.missing
     if known:
         output.story(f"{known} of {plural(total, 'result')} known already; --no-resume begins anew")
-    with closing(matrix.run()) as items, _progress(output, total, known) as told:
+    with closing(matrix.run()) as items, progress(output, total, known) as told:
         for item in items:
             if isinstance(item, Cell):
-                told.add(item)
-
-
-class _Told:
-    """How far it is: plain lines now and then, for what is no terminal."""
-
-    def __init__(self, output: Output, total: int, known: int) -> None:
-        self._output, self._total = output, total
-        self._first = self._done = known
-        self._passed = 0
-        self._began = self._said = time.monotonic()
-
-    def add(self, cell: Cell) -> None:
-        """One more result."""
-        self._done += 1
-        self._passed += cell.outcome == "passed"
-        if cell.outcome == "error":
-            self._output.story(f"{cell.task}, {cell.agent}: error: {cell.reason}")
-        self.show()
-
-    def show(self) -> None:
-        """A line, where the last one is some time ago."""
-        now = time.monotonic()
-        if now - self._said < _LINE:
-            return
-        self._said = now
-        left = (now - self._began) / (self._done - self._first) * (self._total - self._done)
-        self._output.story(f"{self.summary}, about {lasting(left)} left")
-
-    @property
-    def summary(self) -> str:
-        """How many are done, and how many of those that came now passed."""
-        return f"{self._done} of {self._total}, {self._passed} of {self._done - self._first} passed"
-
-
-class _Bar(_Told):
-    """A moving bar with the time that is left."""
-
-    def begin(self) -> None:
-        """Draw it."""
-        from rich import progress
-
-        self._shown = progress.Progress(
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(bar_width=30),
-            progress.TaskProgressColumn(),
-            progress.TimeElapsedColumn(),
-            progress.TimeRemainingColumn(),
-            console=self._output.console(),
-            speed_estimate_period=300,
-        )
-        self._task = self._shown.add_task(self.summary, total=self._total, completed=self._done)
-        self._shown.start()
-
-    def show(self) -> None:
-        """Move it."""
-        self._shown.update(self._task, completed=self._done, description=self.summary)
-
-    def end(self) -> None:
-        """Let it stand."""
-        self._shown.stop()
-
-
-@contextmanager
-def _progress(output: Output, total: int, known: int) -> Iterator[_Told]:
-    if not output.live:
-        yield _Told(output, total, known)
-        return
-    bar = _Bar(output, total, known)
-    bar.begin()
-    try:
-        yield bar
-    finally:
-        bar.end()
+                if item.outcome == "error":
+                    output.story(f"{item.task}, {item.agent}: error: {item.reason}")
+                told.add(item.outcome == "passed")
 
 
 def _sum_up(matrix: Matrix, proof: Proof | None, output: Output) -> Exit:

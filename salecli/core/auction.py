@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from salecli.core import events
 from salecli.core.agent import Pool, seed_for
@@ -34,13 +34,23 @@ def hold(
         ModelError: nobody bid.
     """
 
-    def requested(request: Request) -> events.Stream:
-        return carry_out(request, pool, task, seed, record)
-
     record.weights, record.seed = pool.weights, seed
     yield from _bidding(pool, task, seed, record)
-    yield from border(task, decisions, "bids", requested)
+    yield from border(task, decisions, "bids", _requested(pool, task, seed, record))
     yield from marking(pool, task, record.bids, record)
+    yield from conclude(pool, task, memory, decisions, seed, record)
+
+
+def conclude(
+    pool: Pool,
+    task: Task,
+    memory: Memory | None,
+    decisions: Decisions,
+    seed: int,
+    record: Round,
+) -> Generator[events.Event, None, None]:
+    """From the first bids' scores, which `record` holds, to the winner."""
+    requested = _requested(pool, task, seed, record)
     yield from led(pool, task, record)
     yield from border(task, decisions, "marks", requested)
     record.provisional = record.leader(pool).agent
@@ -53,6 +63,10 @@ def hold(
             yield from led(pool, task, record)
     yield from border(task, decisions, "winner", requested)
     yield from _choose(pool, task, decisions, record)
+
+
+def _requested(pool: Pool, task: Task, seed: int, record: Round) -> Callable[[Request], events.Stream]:
+    return lambda request: carry_out(request, pool, task, seed, record)
 
 
 def _bidding(pool: Pool, task: Task, seed: int, record: Round) -> Generator[events.Event, None, None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -10,8 +10,8 @@ from salecli.core import events
 from salecli.core.agent import Pool, seed_for
 from salecli.core.auction import hold
 from salecli.core.before import check_before
-from salecli.core.calls import Usage
 from salecli.core.decisions import Decisions
+from salecli.core.finished import finished, spent, usd
 from salecli.core.limits import WorkLimits
 from salecli.core.observe import hinted
 from salecli.core.ports import Memory, Workspace
@@ -145,7 +145,7 @@ class House:
             yield from refuse(task, request)
         for hint in self.decisions.hints():
             yield events.Refused(task.id, f"hint {hint}", "no step follows")
-        auction = self._auction(sale)
+        auction = finished(sale.run, task, self.pool, self.seed, sale.record, works)
         if sale.record.winner:
             yield from self._remember(auction, sale)
         best = _best(works) if works else None
@@ -156,9 +156,9 @@ class House:
             patch=best.patch if best else None,
             tokens=auction.tokens,
             usd=auction.usd,
-            usd_work=sum(_usd(one.agent, one.usage, auction.prices) for one in works),
+            usd_work=sum(usd(one.agent, one.usage, auction.prices) for one in works),
             usd_largest=auction.usd_largest,
-            seconds=sum(usage.seconds for _, usage in _spent(sale.record, works)),
+            seconds=sum(usage.seconds for _, usage in spent(sale.record, works)),
         )
         return auction
 
@@ -173,10 +173,7 @@ class House:
     def _works(self, sale: _Sale) -> Generator[events.Event, None, None]:
         """The winner works; while the task is not solved and attempts are left, the next best bidder does."""
         record, works = sale.record, sale.works
-        ranking = record.ranking(self.pool)
-        queue = [bid for bid in ranking if bid.agent == record.winner]
-        queue += [bid for bid in ranking if bid.agent != record.winner]
-        chosen = queue[: self.attempts]
+        chosen = record.queue(self.pool)[: self.attempts]
         for bid in chosen:
             yield from self._attempt(sale, bid, len(chosen))
             if works[-1].solved:
@@ -224,35 +221,6 @@ class House:
                 "`sale sandbox check` looks at the engine; then run the task again",
             )
 
-    def _auction(self, sale: _Sale) -> Auction:
-        record, works = sale.record, sale.works
-        tokens, usd = 0, 0.0
-        prices = self.pool.prices
-        for agent, usage in _spent(record, works):
-            tokens += usage.evaluated + usage.generated
-            usd += _usd(agent, usage, prices)
-        return Auction(
-            run=sale.run,
-            task=sale.task,
-            pool=self.pool.name,
-            pool_hash=self.pool.hash,
-            prompts_hash=self.pool.prompts_hash,
-            seed=self.seed,
-            prices=prices,
-            weights=record.weights,
-            bids=tuple(record.bids),
-            marks=tuple(record.marks),
-            scores=tuple(record.scores),
-            provisional=record.provisional,
-            winner=record.winner,
-            winner_refined=record.refined,
-            override=record.override,
-            works=tuple(works),
-            tokens=tokens,
-            usd=usd,
-            usd_largest=_largest_alone(record, works, prices),
-        )
-
     def _remember(self, auction: Auction, sale: _Sale) -> Generator[events.Event, None, None]:
         if self.memory is None or not self.records:
             return
@@ -290,28 +258,3 @@ def _counting(stream: events.Stream, record: Round) -> events.Stream:
             if isinstance(event, events.AgentOut):
                 record.lost.append((event.agent, event.usage))
             yield event
-
-
-def _spent(record: Round, works: list[Work]) -> list[tuple[str, Usage]]:
-    """(agent, usage) of everything that was generated or evaluated."""
-    return (
-        record.lost
-        + [(bid.agent, bid.usage) for bid in record.bids]
-        + [(mark.judge, mark.usage) for mark in record.marks]
-        + [(one.agent, one.usage) for one in works]
-    )
-
-
-def _usd(agent: str, usage: Usage, prices: Mapping[str, float]) -> float:
-    """What an agent's tokens cost; those that its prefix cache saved cost nothing."""
-    return (usage.evaluated + usage.generated) * prices[agent] / 1e6
-
-
-def _largest_alone(record: Round, works: list[Work], prices: dict[str, float]) -> float:
-    """USD that the dearest agent alone would have cost: its own bid and one work of the length seen."""
-    dearest = max(prices, key=lambda agent: prices[agent])
-    bid = next((bid for bid in record.bids if bid.agent == dearest and not bid.refined), None)
-    plan = bid.usage if bid else Usage()
-    # A revision goes on with the work of the same agent: both are what the task took.
-    done = sum((one.usage for one in works if one.agent == works[-1].agent), Usage())
-    return _usd(dearest, plan, prices) + _usd(dearest, done, prices)

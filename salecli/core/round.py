@@ -52,6 +52,10 @@ class Round:
         order = [one.agent for one in ranked(by_agent.values(), pool.prices)]
         return [standing[agent] for agent in order]
 
+    def queue(self, pool: Pool) -> list[Bid]:
+        """The bids in the order in which their agents may work: the winner's, then the best score first."""
+        return sorted(self.ranking(pool), key=lambda bid: bid.agent != self.winner)
+
     def leader(self, pool: Pool) -> Score:
         """The lowest score so far."""
         return ranked(self.scores, pool.prices)[0]

@@ -77,18 +77,34 @@ def test_a_reference_that_fails_and_a_test_that_says_nothing_are_named(scene: Sc
 
 @pytest.mark.slow
 def test_every_agent_bids_works_and_marks_once(scene: Scene) -> None:
-    """A level 1 task that all agents try; the same call again asks nobody."""
+    """Two tasks that all agents try, and the routers over them; the same call again asks nobody."""
     first = run(scene, "practice", "--tasks", "2")
     assert first.code == 0, first.stderr
     names = ["xs", "s", "m", "l"]
     assert all(list(one) == names for one in ended(scene).values())
     found = results(scene)
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     assert found["pool"] == "practice"
     largest = [task["agents"]["l"] for task in found["tasks"]]
     assert all(one["outcome"] == "passed" for one in largest)
     assert all(0 < one["bid_tokens"] < one["tokens"] for one in largest)
     assert all(one["usd"] == pytest.approx(one["tokens"] * 0.36e-6) for one in largest)
+    rows = {row["name"]: row for row in found["rows"]}
+    assert rows["l"]["pass"] == rows["oracle"]["pass"] == [1.0, 1.0, 1.0]
+    for name in names:
+        spent = sum(task["agents"][name]["usd"] for task in found["tasks"]) / 2
+        assert rows[name]["usd_per_task"][0] == pytest.approx(spent, rel=1e-4)
+    assert rows["SALE without memory"]["tokens_by_phase"]["mark"] > 0
+    assert "SALE without memory" in first.stdout
+    assert [rows[name]["kind"] for name in ("SALE", "SALE with retry")] == ["market", "market"]
+    for fifths in (found["win_share"][name] for name in ("with memory", "without memory")):
+        # Two tasks: one in the first fifth of an order, one in the third.
+        assert [round(sum(one["shares"].values()), 9) for one in fifths] == [1, 0, 1, 0, 0]
+    parts = found["shapley"]["with memory"]
+    assert list(parts) == names
+    assert sum(part[0] for part in parts.values()) == pytest.approx(1.0)
+    assert "left out: WTP: 10 tasks are needed to learn from" in first.stderr
+    assert "weights: the pool's (too few tasks to fit weights" in first.stderr
     lines = [json.loads(line) for line in (scene.folder / "out" / "matrix.jsonl").read_text().splitlines()]
     cells = [one for one in lines if one["kind"] == "cell"]
     opinions = [one for one in lines if one["kind"] == "opinion"]
