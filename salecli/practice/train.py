@@ -39,7 +39,7 @@ _TEXTS = 2500
 _RATE, _RATE_MATRIX = 4e-3, 0.03
 _LINES = 1.0
 """Weight of telling right plan lines from wrong ones."""
-_SAVE_EVERY = 120.0
+_TELL_EVERY, _SAVE_EVERY = 60.0, 120.0
 _GO_ON = 0.75
 """Part of a training that finished models have behind them: the rates are lower, every lesson is on."""
 
@@ -183,13 +183,15 @@ def optimizers(network: Network) -> list[Any]:
     """Muon for the blocks' matrices, AdamW for the embedding and the norms."""
     import torch
 
+    from salecli.practice.muon import Muon
+
     matrices = [
         weight for name, weight in network.named_parameters() if name.startswith("blk") and weight.dim() == 2
     ]
     held = {id(weight) for weight in matrices}
     rest = [weight for weight in network.parameters() if id(weight) not in held]
     return [
-        torch.optim.Muon(matrices, lr=_RATE_MATRIX, momentum=0.95, weight_decay=0.01),
+        Muon(matrices, lr=_RATE_MATRIX, momentum=0.95, weight_decay=0.01),
         torch.optim.AdamW(rest, lr=_RATE, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
@@ -247,7 +249,7 @@ def train(
             step.step()
             step.zero_grad(set_to_none=True)
         count, tokens = count + 1, tokens + len(batch.target)
-        if now - told > 30:
+        if now - told > _TELL_EVERY:
             told = now
             said, marked, lines = check(network, checks)
             say(
@@ -309,6 +311,9 @@ def train_lane(
     import torch
 
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(
+        True
+    )  # moments of rare tokens shrink to numbers that take a CPU many times longer
     for agent, minutes in queue:
         path = out / name_of(agent)
         if begin is None:
