@@ -40,8 +40,6 @@ _RATE, _RATE_MATRIX = 4e-3, 0.03
 _LINES = 1.0
 """Weight of telling right plan lines from wrong ones."""
 _TELL_EVERY, _SAVE_EVERY = 60.0, 120.0
-_GO_ON = 0.75
-"""Part of a training that finished models have behind them: the rates are lower, every lesson is on."""
 
 Examples = first.Examples | second.Examples
 EXAMPLES: Mapping[int, type[first.Examples] | type[second.Examples]] = {
@@ -305,6 +303,7 @@ def train_lane(
     seed: int,
     threads: int,
     begin: Path | None = None,
+    passed: float = 0.0,
     curriculum: int = 1,
 ) -> None:
     """Train the agents of one queue, and keep `out` supplied with their newest GGUF files."""
@@ -322,7 +321,7 @@ def train_lane(
             weights, tokenizer = export.read(begin / name_of(agent))
 
         save = functools.partial(_save, tokenizer, f"Practice {agent}", path)
-        train(agent, tokenizer, minutes, seed, _say, save, weights, _GO_ON if weights else 0.0, curriculum)
+        train(agent, tokenizer, minutes, seed, _say, save, weights, passed if weights else 0.0, curriculum)
 
 
 def _save(tokenizer: Tokenizer, title: str, path: Path, network: Network) -> None:
@@ -340,12 +339,14 @@ def train_pool(
     minutes: float,
     seed: int,
     begin: Path | None = None,
+    passed: float = 0.0,
     curriculum: int = 1,
 ) -> None:
     """Train `agents` within `minutes`, and write their GGUF files to `out`.
 
-    With `begin`, a folder of such files, training goes on from them. An interrupted training leaves files
-    that are at most two minutes behind.
+    With `begin`, a folder of such files, training goes on from them as if `passed` of it were over:
+    the later, the lower the rates and the more kinds of lessons. An interrupted training leaves files that
+    are at most two minutes behind.
 
     Raises:
         EnvironmentFault: PyTorch, gguf or tokenizers is missing, or a training process failed.
@@ -371,7 +372,8 @@ def train_pool(
     context = multiprocessing.get_context("spawn")
     running = [
         context.Process(
-            target=train_lane, args=(queue, out, seed, max(1, cores // len(queues)), begin, curriculum)
+            target=train_lane,
+            args=(queue, out, seed, max(1, cores // len(queues)), begin, passed, curriculum),
         )
         for queue in queues
     ]
