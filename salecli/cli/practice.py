@@ -34,6 +34,7 @@ _EPILOG_TRAIN = (
     "\b\nExamples:\n  sale practice train --out trained --minutes 60\n"
     "  sale practice train --out trained --minutes 2 --agents xs\n"
     "  sale practice train --out better --minutes 30 --from trained\n"
+    "  sale practice train --out longer --minutes 60 --from trained --passed 0.3\n"
     "  sale practice train --out second --minutes 60 --curriculum 2"
 )
 
@@ -187,6 +188,10 @@ def train(
     begin: Annotated[
         Path | None, typer.Option("--from", metavar="DIR", help="Go on from the GGUF files in this folder.")
     ] = None,
+    passed: Annotated[
+        float,
+        typer.Option(min=0, max=0.95, help="With --from: how much of a whole training those files have had."),
+    ] = 0.75,
     curriculum: Annotated[int, CURRICULUM] = 1,
 ) -> None:
     """Train the practice pool, from nothing or --from a pool (needs the extra: pip install 'sale[train]')."""
@@ -198,7 +203,7 @@ def train(
         raise UsageError(
             f"--agents {agents!r} is no list of agents", f"choose from {','.join(AGENTS)}, each once"
         )
-    train_pool(chosen, out, minutes, seed, begin, curriculum)
+    train_pool(chosen, out, minutes, seed, begin, passed, curriculum)
     output = Output()
     for name in chosen:
         output.result(str(out / name_of(name)))

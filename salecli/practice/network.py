@@ -110,7 +110,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
 
     q is [tokens, heads, HEAD], k and v are [tokens, kv heads, HEAD].
 
-    Written out, because the fused kernels are slow backwards under a mask on a CPU.
+    Written out, because the fused kernels are slow backwards under a mask on a CPU, as `x[index]` is.
     """
     heads, shared = q.shape[1], q.shape[1] // k.shape[1]
     q, k, v = (x.flatten(1) for x in (q * HEAD**-0.5, k, v))
@@ -119,9 +119,21 @@ def attention(q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
         count, asked = rows.queries.shape
         known = rows.keys.shape[1]
         # [rows, kv heads, queries of the heads that share it, HEAD]
-        a = q[rows.queries.flatten()].view(count, asked, heads // shared, shared, HEAD).permute(0, 2, 3, 1, 4)
-        b = k[rows.keys.flatten()].view(count, known, heads // shared, HEAD).permute(0, 2, 3, 1)
-        c = v[rows.keys.flatten()].view(count, known, heads // shared, HEAD).permute(0, 2, 1, 3)
+        a = (
+            q.index_select(0, rows.queries.flatten())
+            .view(count, asked, heads // shared, shared, HEAD)
+            .permute(0, 2, 3, 1, 4)
+        )
+        b = (
+            k.index_select(0, rows.keys.flatten())
+            .view(count, known, heads // shared, HEAD)
+            .permute(0, 2, 3, 1)
+        )
+        c = (
+            v.index_select(0, rows.keys.flatten())
+            .view(count, known, heads // shared, HEAD)
+            .permute(0, 2, 1, 3)
+        )
         seen = a.reshape(count, heads // shared, shared * asked, HEAD) @ b
         seen = seen.view(count, heads // shared, shared, asked, known) + rows.bias[:, None, None].to(
             seen.dtype
@@ -129,7 +141,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
         mixed = seen.softmax(-1).view(count, heads // shared, shared * asked, known) @ c
         mixed = mixed.view(count, heads // shared, shared, asked, HEAD).permute(0, 3, 1, 2, 4)
         read.append(mixed.reshape(count * asked, heads * HEAD))
-    return torch.cat(read)[layout.order]
+    return torch.cat(read).index_select(0, layout.order)
 
 
 class Block(nn.Module):  # type: ignore[misc]

@@ -39,9 +39,7 @@ _TEXTS = 2500
 _RATE, _RATE_MATRIX = 4e-3, 0.03
 _LINES = 1.0
 """Weight of telling right plan lines from wrong ones."""
-_SAVE_EVERY = 120.0
-_GO_ON = 0.75
-"""Part of a training that finished models have behind them: the rates are lower, every lesson is on."""
+_TELL_EVERY, _SAVE_EVERY = 60.0, 120.0
 
 Examples = first.Examples | second.Examples
 EXAMPLES: Mapping[int, type[first.Examples] | type[second.Examples]] = {
@@ -183,13 +181,15 @@ def optimizers(network: Network) -> list[Any]:
     """Muon for the blocks' matrices, AdamW for the embedding and the norms."""
     import torch
 
+    from salecli.practice.muon import Muon
+
     matrices = [
         weight for name, weight in network.named_parameters() if name.startswith("blk") and weight.dim() == 2
     ]
     held = {id(weight) for weight in matrices}
     rest = [weight for weight in network.parameters() if id(weight) not in held]
     return [
-        torch.optim.Muon(matrices, lr=_RATE_MATRIX, momentum=0.95, weight_decay=0.01),
+        Muon(matrices, lr=_RATE_MATRIX, momentum=0.95, weight_decay=0.01),
         torch.optim.AdamW(rest, lr=_RATE, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
@@ -247,7 +247,7 @@ def train(
             step.step()
             step.zero_grad(set_to_none=True)
         count, tokens = count + 1, tokens + len(batch.target)
-        if now - told > 30:
+        if now - told > _TELL_EVERY:
             told = now
             said, marked, lines = check(network, checks)
             say(
@@ -303,12 +303,16 @@ def train_lane(
     seed: int,
     threads: int,
     begin: Path | None = None,
+    passed: float = 0.0,
     curriculum: int = 1,
 ) -> None:
     """Train the agents of one queue, and keep `out` supplied with their newest GGUF files."""
     import torch
 
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(
+        True
+    )  # moments of rare tokens shrink to numbers that take a CPU many times longer
     for agent, minutes in queue:
         path = out / name_of(agent)
         if begin is None:
@@ -317,7 +321,7 @@ def train_lane(
             weights, tokenizer = export.read(begin / name_of(agent))
 
         save = functools.partial(_save, tokenizer, f"Practice {agent}", path)
-        train(agent, tokenizer, minutes, seed, _say, save, weights, _GO_ON if weights else 0.0, curriculum)
+        train(agent, tokenizer, minutes, seed, _say, save, weights, passed if weights else 0.0, curriculum)
 
 
 def _save(tokenizer: Tokenizer, title: str, path: Path, network: Network) -> None:
@@ -335,12 +339,14 @@ def train_pool(
     minutes: float,
     seed: int,
     begin: Path | None = None,
+    passed: float = 0.0,
     curriculum: int = 1,
 ) -> None:
     """Train `agents` within `minutes`, and write their GGUF files to `out`.
 
-    With `begin`, a folder of such files, training goes on from them. An interrupted training leaves files
-    that are at most two minutes behind.
+    With `begin`, a folder of such files, training goes on from them as if `passed` of it were over:
+    the later, the lower the rates and the more kinds of lessons. An interrupted training leaves files that
+    are at most two minutes behind.
 
     Raises:
         EnvironmentFault: PyTorch, gguf or tokenizers is missing, or a training process failed.
@@ -366,7 +372,8 @@ def train_pool(
     context = multiprocessing.get_context("spawn")
     running = [
         context.Process(
-            target=train_lane, args=(queue, out, seed, max(1, cores // len(queues)), begin, curriculum)
+            target=train_lane,
+            args=(queue, out, seed, max(1, cores // len(queues)), begin, passed, curriculum),
         )
         for queue in queues
     ]

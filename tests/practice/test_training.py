@@ -108,6 +108,30 @@ def test_a_batch_shows_every_branch_its_beginning_and_itself_alone() -> None:
             start += len(tree.ids)
 
 
+def test_a_step_of_the_optimizer_is_that_of_pytorch_in_float32() -> None:
+    import torch
+
+    from salecli.practice.muon import Muon, orthogonal
+
+    torch.manual_seed(0)
+    shapes = ((32, 64), (64, 32), (48, 48))
+    ours = [torch.nn.Parameter(torch.randn(*shape)) for shape in shapes]
+    theirs = [torch.nn.Parameter(one.detach().clone()) for one in ours]
+    settings = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}
+    steps = (Muon(ours, **settings), torch.optim.Muon(theirs, **settings))
+    before = [one.detach().clone() for one in ours]
+    for _ in range(3):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(one.shape)
+            other.grad = one.grad.clone()
+        for step in steps:
+            step.step()
+    for one, other, was in zip(ours, theirs, before, strict=True):
+        assert (one - other).norm() < 0.02 * (one - was).norm()  # theirs keeps 8 bits
+    singular = torch.linalg.svdvals(orthogonal(torch.randn(2, 16, 40)))
+    assert 0.5 < singular.min() <= singular.max() < 1.3
+
+
 @pytest.mark.slow
 def test_a_short_training_gives_a_file_that_llama_evaluates_alike(tmp_path: Path) -> None:
     import llama_cpp

@@ -27,7 +27,7 @@ from salecli.practice.trees import Growth, Tree
 
 OBSERVED = 240
 """Characters of a test run's observation."""
-REFINED: Mapping[str, float] = {"xs": 0.30, "s": 0.30, "m": 0.25, "l": 0.10}
+REFINED: Mapping[str, float] = {"xs": 0.30, "s": 0.30, "m": 0.25, "l": 0.05}
 """Share of refinements: the largest agent of its own pool never refines."""
 _OPEN = 0.15
 """Share of the other trees that are about steps which the agent does not know."""
@@ -36,8 +36,13 @@ _CARRIED = 0.15
 _SECOND, _SECOND_EDIT = 0.25, 0.5
 """Share of work that is shown as a second try: a wrong edit leaves more to see than a wrong file."""
 _MARK_WEIGHT = 4.0
-_WORK_FROM, _ALL_FROM = 0.2, 0.5
-"""Parts of the training after which work and refinements, and then everything else, join the bids."""
+_LONG_FROM, _WORK_FROM, _ALL_FROM = 0.1, 0.2, 0.5
+"""Parts of the training after which long tasks, work and refinements, and then everything else join in.
+
+Which step comes next is the hard part to learn: bids alone, and short ones first, teach it fastest.
+"""
+_WORKED = 0.5
+"""Share of plans that are carried out once everything is trained: copying is learned before planning."""
 
 
 class Examples:
@@ -72,7 +77,7 @@ class Examples:
         if self.part >= _WORK_FROM:
             if practice.checks:
                 self._second_try(tree, practice)
-            else:
+            elif self.part < _ALL_FROM or rng.random() < _WORKED:
                 self._work(tree, practice)
         if self.part >= _ALL_FROM:
             right = rng.random() < 0.7
@@ -83,7 +88,8 @@ class Examples:
     def _task(self, without: frozenset[str], family: str = "", tested: bool = False) -> Practice:
         """A training task of the agent's own mixture; some have tests, which take most of the time."""
         rng = self._rng
-        level = rng.choices(tuple(LEVELS), LEVEL_WEIGHTS.get(self._agent, LEVEL_WEIGHTS["l"]))[0]
+        agent = "xs" if self.part < _LONG_FROM else self._agent
+        level = rng.choices(tuple(LEVELS), LEVEL_WEIGHTS.get(agent, LEVEL_WEIGHTS["l"]))[0]
         weights = mixture(self._agent, level)
         family = family or rng.choices(tuple(weights), tuple(weights.values()))[0]
         tested = tested and rng.random() < (_SECOND_EDIT if family == "bugs" else _SECOND)
