@@ -18,6 +18,7 @@ from salecli.bench.contestants import Bidder, Proof, Reference, gated
 from salecli.bench.matrix import Matrix
 from salecli.bench.outcomes import by_level, check_earlier, outcomes, write
 from salecli.bench.suites import SuiteTask, open_suite
+from salecli.cli.bench_show import report_beside
 from salecli.cli.exits import Exit
 from salecli.cli.interrupts import Terminated
 from salecli.cli.output import Output
@@ -81,9 +82,12 @@ def carry_out(wishes: Wishes) -> Exit:
                 f"{ledger.file}: the same command goes on"
             )
             raise
-        file = write(out, outcomes(matrix, pool))
+        found = outcomes(matrix, pool)
+        file = write(out, found)
         ended = _sum_up(matrix, wishes.proof, output)
         output.story(f"results: {file}")
+        if found.get("rows"):
+            report_beside(file, output)
         return ended
 
 
