@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ _LOOKS = {
     "agent": ("s", _INK),
     "market": ("o", _VERMILLION),
     "router": ("^", _BLUE),
-    "bound": ("D", _GREEN),
+    "bound": ("*", _GREEN),
 }
 """Marker and colour of a kind of row."""
 _LINES = (_SKY, _ORANGE, _GREEN, _PURPLE, _BLUE, _VERMILLION, _INK)
@@ -117,7 +118,9 @@ def _figure(name: str, results: Results) -> Iterator[Figure | None]:
         WINS: _wins,
         CALIBRATION: _calibration,
     }
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever a user's matplotlibrc says
+        mpl.rcParams.update(_SETTINGS)
         figure = Figure(figsize=(_WIDTH, 4.5), layout="constrained")
         yield figure if plots[name](figure, results) else None
 
@@ -141,17 +144,17 @@ def _pareto(figure: Figure, results: Results) -> bool:
             color=colour,
             ecolor=(colour, 0.35),
             elinewidth=0.9,
-            markersize=8 if row.name == MARKET else 6,
+            markersize=8 if row.name == MARKET or row.kind == "bound" else 6,
             zorder=3,
         )
-    front = _front([row for row in rows if row.kind != "bound"])
-    axes.step(*zip(*map(_place, front), strict=True), where="post", color=_FAINT, linewidth=0.9, zorder=2)
+    front = [_place(row) for row in _front([row for row in rows if row.kind != "bound"])]
+    axes.step(*zip(*front, strict=True), where="post", color=_FAINT, linewidth=0.9, zorder=2)
     axes.set_xlim(left=0)
     axes.margins(y=0.1)
     axes.set_xlabel("USD per 1,000 tasks")
     axes.set_ylabel("pass@1, %")
     axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.6)
-    _label(figure, axes, rows)
+    _label(figure, axes, rows, front)
     return True
 
 
@@ -173,37 +176,49 @@ def _front(rows: Sequence[Row]) -> list[Row]:
     return front
 
 
-def _label(figure: Figure, axes: Axes, rows: Sequence[Row]) -> None:
-    """Write each row's name beside its point, where it covers no other name and no point."""
+def _label(figure: Figure, axes: Axes, rows: Sequence[Row], front: Sequence[tuple[float, float]]) -> None:
+    """Write each row's name beside its point, where it covers no other name, point or line."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()  # the layout settles where the points are
-    points = [axes.transData.transform(_place(row)) for row in rows]
-    reach = 0.06 * figure.dpi
-    taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in points]
+
+    def box(left: float, bottom: float, right: float, top: float, reach: float) -> Bbox:
+        x, y = axes.transData.transform((left, bottom))
+        u, v = axes.transData.transform((right, top))
+        return Bbox.from_extents(x - reach, y - reach, u + reach, v + reach)
+
+    taken = [box(*_place(row), *_place(row), reach=0.06 * figure.dpi) for row in rows]
+    for row in rows:
+        x, y = _place(row)
+        taken.append(box(1000 * row.usd.low, y, 1000 * row.usd.high, y, reach=1))
+        taken.append(box(x, 100 * row.solved.low, x, 100 * row.solved.high, reach=1))
+    for (left, low), (right, high) in pairwise(front):
+        taken += [box(left, low, right, low, reach=1), box(right, low, right, high, reach=1)]
     for row in sorted(rows, key=lambda one: (one.name != MARKET, -one.solved.value, one.name)):
         text = axes.annotate(
             _shown(row.name),
             _place(row),
+            xytext=(0, 0),
             textcoords="offset points",
             color=_LOOKS[row.kind][1],
             fontweight="bold" if row.name == MARKET else "normal",
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5},
             zorder=4,
         )
         text.set_in_layout(False)
         best = None
         for offset, across, along in _OFFSETS:
             text.set(position=offset, horizontalalignment=across, verticalalignment=along)
-            box = text.get_window_extent(renderer)
-            inside = Bbox.intersection(box, axes.bbox)
-            hidden = box.width * box.height - (inside.width * inside.height if inside else 0.0)
+            covering = text.get_window_extent(renderer)
+            inside = Bbox.intersection(covering, axes.bbox)
+            hidden = covering.width * covering.height - (inside.width * inside.height if inside else 0.0)
             covered = sum(
-                both.width * both.height for other in taken if (both := Bbox.intersection(box, other))
+                both.width * both.height for other in taken if (both := Bbox.intersection(covering, other))
             )
             if best is None or covered + hidden < best[0] - 1e-6:
-                best = (covered + hidden, offset, across, along, box)
+                best = (covered + hidden, offset, across, along, covering)
         assert best is not None
         text.set(position=best[1], horizontalalignment=best[2], verticalalignment=best[3])
         taken.append(best[4])
@@ -231,7 +246,9 @@ def _levels(figure: Figure, results: Results) -> bool:
         return False
     axes = figure.subplots()
     for place, row in enumerate(rows):
-        marker, colour = _style(place) if row.kind == "agent" else _LOOKS[row.kind]
+        marker, colour = _style(place) if row.kind == "agent" else (_LOOKS[row.kind][0], _INK)
+        if row.name == MARKET:
+            colour = _LOOKS[row.kind][1]
         shift = 0.06 * (place - (len(rows) - 1) / 2)  # intervals of two rows do not hide one another
         there = [
             (at + shift, row.levels[level].solved) for at, level in enumerate(levels) if level in row.levels
@@ -254,7 +271,7 @@ def _levels(figure: Figure, results: Results) -> bool:
     axes.set_xticks(range(len(levels)), list(map(_shown, levels)))
     axes.set_xlabel("level")
     axes.set_ylabel("pass@1, %")
-    axes.set_ylim(0, 102)
+    axes.set_ylim(-2, 102)
     axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.6)
     figure.legend(loc="outside right center")
     return True
@@ -286,7 +303,7 @@ def _wins(figure: Figure, results: Results) -> bool:
         axes.set_title(title)
         axes.set_xticks([one.fifth for one in fifths])
         axes.set_xlabel("fifth of the tasks, in the order of play")
-        axes.set_ylim(0, 102)
+        axes.set_ylim(bottom=-1)
         axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.6)
     every[0].set_ylabel("share of wins, %")
     figure.legend(*every[0].get_legend_handles_labels(), loc="outside right center")

@@ -151,8 +151,8 @@ def _against(results: Results) -> Section:
     return Section(
         f"Against {results.largest} alone",
         [
-            "Paired by task. Over: share of the tasks that went to a dearer agent than the cheapest that solves"
-            " them. Under: of those that went to a cheaper one, which did not solve them.",
+            "Paired by task. Over: share of the tasks that went to a dearer agent than the cheapest one that"
+            " solves them. Under: of those that went to a cheaper one, which did not solve them.",
             Table(
                 ["", "points", INTERVAL, "cost", INTERVAL, "over", "under"],
                 [

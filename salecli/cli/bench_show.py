@@ -31,6 +31,7 @@ Two runs of one suite are compared over the tasks and rows that both have; what 
 weights, seed) is named.
 """
 _STYLES = {"held": "bold green", "did not hold": "bold red", "not measured": "bold yellow"}
+_UNBOUND = 10_000
 
 
 def show(
@@ -90,10 +91,14 @@ def report_beside(file: Path, output: Output) -> None:
 
 
 def _tell(output: Output, sections: Sequence[Section]) -> None:
+    from salecli.bench.sections import Picture, Table
+
     for section in sections:
         output.result("")
         output.line([(section.title, "bold")])
-        for part in section.parts:
+        for place, part in enumerate(section.parts):
+            if place and isinstance(part, str) and isinstance(section.parts[place - 1], Table | Picture):
+                output.result("")
             _part(output, part)
 
 
@@ -115,6 +120,7 @@ def _part(output: Output, part: Part) -> None:
             grid = output.grid(table.headers, set(table.headers[table.left :]))
             for row in table.rows:
                 grid.add_row(*(clean(cell, newlines=False) for cell in row))
-            if Measurement.get(console, console.options, grid).maximum <= console.width:
+            unbound = console.options.update_width(_UNBOUND)  # or the measure would be that of the screen
+            if Measurement.get(console, unbound, grid).maximum <= console.width:
                 break
         output.show(grid, "result")
