@@ -77,9 +77,9 @@ def _ahead(results: Results, row: Row, market: Row) -> str:
 def _learns(results: Results) -> Claim:
     claim = "The two smallest agents win more of the tasks as memory grows, and without memory they do not"
     grown = results.win_share.smallest if results.win_share is not None else {}
-    if WITH not in grown or WITHOUT not in grown:
+    one, other = (grown[plays].last_minus_first if plays in grown else None for plays in (WITH, WITHOUT))
+    if one is None or other is None:
         return _unmeasured(claim)
-    one, other = grown[WITH].last_minus_first, grown[WITHOUT].last_minus_first
     found = (
         f"From the first fifth of an order to the last their share of wins changes by {points(one.value)}"
         f" points with memory ({_interval(one, points)}), by {points(other.value)} without"

@@ -132,8 +132,8 @@ def _pareto(figure: Figure, results: Results) -> bool:
     for row in rows:
         marker, colour = _LOOKS[row.kind]
         if row.curve:
-            x, y = zip(*((1000 * usd, 100 * share) for usd, share in sorted(row.curve)), strict=True)
-            axes.plot(x, y, color=colour, alpha=0.35, linewidth=0.8, zorder=1)
+            curve = [(1000 * usd, 100 * share) for usd, share in sorted(row.curve)]
+            axes.plot(*zip(*curve, strict=True), color=colour, alpha=0.35, linewidth=0.8, zorder=1)
         x, y = _place(row)
         axes.errorbar(
             x,
@@ -217,20 +217,33 @@ def _label(figure: Figure, axes: Axes, rows: Sequence[Row], front: Sequence[tupl
             covered = sum(
                 both.width * both.height for other in taken if (both := Bbox.intersection(covering, other))
             )
-            if best is None or covered + hidden < best[0] - 1e-6:
-                best = (covered + hidden, offset, across, along, covering)
+            cost = covered + hidden + _FAR * max(map(abs, offset))
+            if best is None or cost < best[0] - 1e-6:
+                best = (cost, offset, across, along, covering)
         assert best is not None
         text.set(position=best[1], horizontalalignment=best[2], verticalalignment=best[3])
         taken.append(best[4])
+        if max(map(abs, best[1])) > _NEAR:
+            axes.annotate(
+                "",
+                _place(row),
+                xytext=best[1],
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "-", "color": _LOOKS[row.kind][1], "linewidth": 0.6, "shrinkB": 0},
+            ).set_in_layout(False)
 
 
+_NEAR = 6
+"""Points from the middle of a marker; a name that stands farther off is led there by a line."""
+_FAR = 8.0
+"""Square pixels that a name rather covers than stand a point farther off."""
 _OFFSETS = [
     (
         (across * far, along * far),
         {1: "left", 0: "center", -1: "right"}[across],
         {1: "bottom", 0: "center", -1: "top"}[along],
     )
-    for far in (6, 12, 20)
+    for far in (_NEAR, 12, 20, 30)
     for across, along in ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1))
 ]
 """Where a name may stand, in points from its row's marker, and how it is aligned there: the nearest first."""

@@ -100,7 +100,7 @@ class Fifth(_Part):
 class Growth(_Part):
     """Share of wins in the last fifth less that in the first."""
 
-    last_minus_first: Estimate
+    last_minus_first: Estimate | None
 
 
 class WinShare(_Part):
