@@ -124,9 +124,9 @@ def _rows(results: Results) -> Section:
         "All rows",
         [
             "USD for a thousand tasks, and for a thousand solved ones; USD/Mt is what a million tokens cost"
-            " on average; auction is the share of tokens that go before the work. Every row pays for all that it"
-            " needs: SALE for all bids and marks, an agent alone for its plan and its work. The oracle knows"
-            " who will solve a task, and takes the cheapest.",
+            " on average; auction is the share of tokens that go before the work. Every row pays for all"
+            " that it needs: SALE for all bids and marks, an agent alone for its plan and its work. The"
+            " oracle knows who will solve a task, and takes the cheapest.",
             Table(
                 _HEADERS,
                 [
