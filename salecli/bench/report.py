@@ -126,7 +126,8 @@ def _rows(results: Results) -> Section:
             "USD for a thousand tasks, and for a thousand solved ones; USD/Mt is what a million tokens cost"
             " on average; auction is the share of tokens that go before the work. Every row pays for all"
             " that it needs: SALE for all bids and marks, an agent alone for its plan and its work. The"
-            " oracle knows who will solve a task, and takes the cheapest.",
+            " oracle knows who will solve a task, and takes the cheapest. Routers that learn are set to"
+            " the highest pass@1 at no more than the market's cost.",
             Table(
                 _HEADERS,
                 [
