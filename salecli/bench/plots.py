@@ -18,6 +18,7 @@ from salecli.core.text import clean
 from salecli.errors import EnvironmentFault
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -333,7 +334,7 @@ def _calibration(figure: Figure, results: Results) -> bool:
     if not groups:
         return False
     every = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-    labels: dict[str, object] = {}
+    labels: dict[str, Artist] = {}
     known_names = list(dict.fromkeys([*results.agents, *(one for group in groups.values() for one in group)]))
     for axes, (title, curves) in zip(every, groups.items(), strict=True):
         axes.plot([0, 1], [0, 100], color=_FAINT, linewidth=0.9, linestyle=":")
