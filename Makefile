@@ -8,6 +8,7 @@
 #   make bench   measure, print a table, write build/bench.json
 #   make bench-shapes  an auction of models of the true Qwen3 shapes that do not fit together (SHAPES="4B 8B 14B 32B")
 #   make bench-speed   models of the 0.6B and 4B shapes beside the bare llama.cpp loop
+#   make results  renew the results in the README from those that are kept (FROM=DIR keeps a run's first)
 #   make clean   remove what was built (make distclean: the virtual environment too)
 
 PYTHON ?= python3
@@ -23,8 +24,8 @@ BIN := $(VENV)/bin
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: all demo test faults guards check bench bench-shapes bench-speed clean distclean packages engine image ready \
-	llama-server
+.PHONY: all demo test faults guards check bench bench-shapes bench-speed results clean distclean packages engine \
+	image ready llama-server
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 
@@ -56,7 +57,7 @@ $(VENV)/.packages: $(VENV)/.made pyproject.toml constraints.txt
 	$(call need,command -v g++,g++)
 	@$(BIN)/python -c "import llama_cpp" 2>/dev/null || \
 	  echo "make: installing packages; llama.cpp is compiled once, which takes 5 to 8 minutes on 2 cores" >&2
-	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PIP) install -q -c constraints.txt -e '.[train,offline,dev]' >&2
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PIP) install -q -c constraints.txt -e '.[train,offline,bench,dev]' >&2
 	@touch $@
 
 packages: $(VENV)/.packages
@@ -108,6 +109,9 @@ bench-speed: packages
 
 bench-shapes: packages
 	@$(BIN)/python -m salecli.bench.shape_auction $(SHAPES)
+
+results: packages
+	@$(BIN)/python -m salecli.bench.readme $(if $(FROM),--from "$(FROM)")
 
 clean:
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

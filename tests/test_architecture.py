@@ -27,6 +27,7 @@ HEAVY = {
         "huggingface_hub",
         "jinja2",
         "llama_cpp",
+        "matplotlib",
         "numpy",
         "openai",
     ),

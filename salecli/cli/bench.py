@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from salecli.cli import bench_show
 from salecli.cli.options import Plain, Pool, Seed
 from salecli.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
     epilog="\b\nExamples:\n  sale bench run practice --tasks 50\n"
-    "  sale bench run humaneval --data sets --gold\n",
+    "  sale bench run humaneval --data sets --gold\n  sale bench show practice-practice\n",
 )
 
 _EPILOG = """\b
@@ -103,3 +104,7 @@ def run(
             )
         )
     )
+
+
+app.command(epilog=bench_show.SHOW)(bench_show.show)
+app.command(epilog=bench_show.COMPARE)(bench_show.compare)

@@ -18,6 +18,7 @@ from salecli.bench.matrix import Matrix
 from salecli.bench.outcomes import by_level, check_earlier, outcomes, write
 from salecli.bench.suites import SuiteTask, open_suite
 from salecli.cli.benchrows import routed
+from salecli.cli.bench_show import report_beside
 from salecli.cli.exits import Exit
 from salecli.cli.interrupts import Terminated
 from salecli.cli.output import Output
@@ -82,6 +83,7 @@ def carry_out(wishes: Wishes) -> Exit:
                 told = routed(matrix, pool, wishes.orders, output)
             told["weights"]["pool"] = found["weights"]
             file = write(out, found | told)
+            report_beside(file, output)
         output.story(f"results: {file}")
         return ended
 
