@@ -98,7 +98,12 @@ class Header:
     seed: int
     schema: int = SCHEMA
 
-    def check(self, known: Mapping[str, Any], file: Path) -> None:
+    def check(
+        self,
+        known: Mapping[str, Any],
+        file: Path,
+        hint: str = "name another folder with --out, or begin anew with --no-resume",
+    ) -> None:
         """Refuse what another run wrote.
 
         Raises:
@@ -108,10 +113,7 @@ class Header:
             found = known.get(name)
             if found != wanted:
                 what = name.replace("_", " ")
-                raise UsageError(
-                    f"{file} is of {what} {found!r}, not {wanted!r}",
-                    "name another folder with --out, or begin anew with --no-resume",
-                )
+                raise UsageError(f"{file} is of {what} {found!r}, not {wanted!r}", hint)
 
 
 class Ledger:
@@ -187,15 +189,14 @@ class Ledger:
             return
         for number, line in enumerate(known.splitlines(), 1):
             try:
-                record = json.loads(line)
                 if number == 1:
-                    self.header.check(record, self.file)
-                elif record.pop("kind") == "cell":
-                    cell: Cell = _adapter(Cell).validate_python(record)
-                    self.cells[cell.key] = cell
+                    self.header.check(json.loads(line), self.file)
+                    continue
+                one = read_line(line)
+                if isinstance(one, Cell):
+                    self.cells[one.key] = one
                 else:
-                    opinion: Opinion = _adapter(Opinion).validate_python(record)
-                    self.opinions[opinion.key] = opinion
+                    self.opinions[one.key] = one
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 said = str(error).splitlines()[0]
                 raise UsageError(
@@ -210,6 +211,14 @@ class Ledger:
                 f"{self.file} cannot be written: {error.strerror}",
                 f"make room: df -h {shlex.quote(str(self.file.parent))}; then the same command goes on",
             ) from error
+
+
+def read_line(line: bytes) -> Cell | Opinion:
+    """What one line after the first holds; ValueError, KeyError and their like where it is none."""
+    record = json.loads(line)
+    kind = Cell if record.pop("kind") == "cell" else Opinion
+    found: Cell | Opinion = _adapter(kind).validate_python(record)
+    return found
 
 
 def hashed(*parts: object) -> str:

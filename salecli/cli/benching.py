@@ -73,6 +73,8 @@ def carry_out(wishes: Wishes) -> Exit:
         stack.callback(settle, client)
         matrix = Matrix(tasks, [], ledger, settings, client, jobs)
         pool = _line_up(matrix, wishes.proof, spec, stack)
+        if pool is not None:
+            output.story(f"weights: {pool.source}")
         try:
             _fill(matrix, output)
         except (KeyboardInterrupt, Terminated, SaleError):
