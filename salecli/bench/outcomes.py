@@ -64,8 +64,8 @@ def outcomes(matrix: Matrix, pool: Pool | None = None) -> dict[str, Any]:
 
 
 def _weights(pool: Pool) -> dict[str, Any]:
-    """The weights of the pool, where they come from, and whether they are for corrected marks."""
-    return asdict(pool.weights) | {"source": pool.source, "calibrated": bool(pool.corrections)}
+    """The weights of the pool, which count marks as they are given, and where they come from."""
+    return asdict(pool.weights) | {"source": pool.source}
 
 
 def _shown(cell: Cell, price: float) -> dict[str, Any]:

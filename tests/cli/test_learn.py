@@ -41,11 +41,12 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sale(
     past: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> SaleLearn:
-    """Calls `sale learn`; gives exit code, stdout and stderr."""
+    """Calls `sale learn`, which tries corrected marks if `calibrated`; gives exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str, memory: Path = past) -> tuple[int, str, str]:
-        code = main(["learn", "--memory", str(memory), *arguments])
+    def call(*arguments: str, memory: Path = past, calibrated: bool = False) -> tuple[int, str, str]:
+        plain = [] if calibrated else ["--no-calibration"]
+        code = main(["learn", "--memory", str(memory), *plain, *arguments])
         return code, *capfd.readouterr()
 
     return call
@@ -118,7 +119,7 @@ def test_what_is_worse_is_saved_by_force_alone(sale: SaleLearn) -> None:
 
 
 def test_json_tells_everything(sale: SaleLearn) -> None:
-    code, out, _ = sale("--json", "--force")
+    code, out, _ = sale("--json", "--force", calibrated=True)
     told = json.loads(out)
     assert (code, told["saved"]) == (0, True)
     assert [(one["objective"], one["corrected"]) for one in told["results"]] == [
@@ -134,7 +135,7 @@ def test_json_tells_everything(sale: SaleLearn) -> None:
 
 
 def test_corrected_marks_are_tried_and_count_only_where_they_help(sale: SaleLearn) -> None:
-    code, out, _ = sale("--objective", "labelled", "--json", "--force")
+    code, out, _ = sale("--objective", "labelled", "--json", "--force", calibrated=True)
     told = json.loads(out)
     raw, corrected = told["results"]
     assert corrected["weights"] != raw["weights"]
@@ -146,7 +147,7 @@ def test_corrected_marks_are_tried_and_count_only_where_they_help(sale: SaleLear
     assert found.weights.entropy == raw["weights"]["entropy"]
     assert found.calibrated is not None
     assert found.calibrated.weights.entropy == corrected["weights"]["entropy"]
-    out = sale("--objective", "labelled", "--force")[1]
+    out = sale("--objective", "labelled", "--force", calibrated=True)[1]
     assert "labelled, marks corrected" in out
     assert "corrected marks gain" in out
 
