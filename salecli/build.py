@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from salecli import resources
-from salecli.adapters import learned
 from salecli.adapters.changes import part_of
 from salecli.adapters.container import SandboxLimits
 from salecli.adapters.docker import DockerWorkspace
@@ -39,6 +38,7 @@ from salecli.fitted import check_pulled, local, residency_of
 from salecli.pool import AgentSpec, PoolSpec, load_pool
 from salecli.pricing import Price, price_of, unmeasured
 from salecli.sampling import PHASES
+from salecli.weighing import in_use
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -209,7 +209,8 @@ class Shared:
             served = tuple(sorted(settings.endpoints.items()))
             # The hash tells a model file that was replaced from the one before it.
             wanted = (
-                spec.file, spec.hash(), settings.thrift, settings.models, served, settings.memory.k,
+                spec.file, spec.hash(), settings.thrift, settings.calibration, settings.models, served,
+                settings.memory.k,
             )  # fmt: skip
             pool = self._pools.get(wanted)
             if pool is None:
@@ -283,10 +284,13 @@ def stocked(settings: Settings, spec: PoolSpec, residency: Residency, endpoints:
         if price.usd is None:
             raise unmeasured(one, settings.pool)
         agents.append(_agent(spec, one, price, model, profile, told=_once(less)))
+    market = in_use(spec, templates.hash, settings.thrift, settings.calibration)
     return Pool(
         name=spec.name,
         agents=tuple(agents),
-        weights=learned.in_use(spec.market_weights(), spec.hash(), templates.hash, settings.thrift),
+        weights=market.weights,
+        corrections=market.corrections,
+        source=market.source,
         plan_tokens=spec.plan_tokens,
         hash=spec.hash(),
         prompts_hash=templates.hash,

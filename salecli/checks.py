@@ -188,7 +188,7 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         )
     if not load:
         return
-    yield _guarded("weights", lambda: _weights(spec))
+    yield _guarded("weights", lambda: _weights(settings, spec))
     smallest = min(found, key=lambda row: int(row["memory"]), default=None)
     if smallest is not None and smallest["memory"] <= budget:
         yield _guarded(
@@ -196,17 +196,23 @@ def _models(settings: Settings, load: bool) -> Iterator[Finding]:
         )
 
 
-def _weights(spec: PoolSpec) -> Finding:
-    from salecli import resources
-    from salecli.adapters import learned
-    from salecli.core.prompts import Templates
+def _weights(settings: Settings, spec: PoolSpec) -> Finding:
+    return Finding("weights", "; ".join(weights_told(settings, spec)))
 
-    found = learned.read(spec.hash(), Templates(resources.templates(spec.prompt_folder())).hash)
-    if found is None:
-        return Finding("weights", f"those of {spec.file.name}")
-    if found.instead_of != spec.market_weights():
-        return Finding("weights", f"those of {spec.file.name}, which was changed since others were learned")
-    return Finding("weights", f"learned from {plural(found.auctions, 'auction')} on {found.at[:10]}")
+
+def weights_told(settings: Settings, spec: PoolSpec) -> list[str]:
+    """Where a pool's weights come from, and a line for each file of weights that does not count.
+
+    Raises:
+        ConfigError: a file of weights cannot be read, or holds none.
+    """
+    from salecli import resources
+    from salecli.core.prompts import Templates
+    from salecli.weighing import in_use
+
+    prompts = Templates(resources.templates(spec.prompt_folder())).hash
+    used = in_use(spec, prompts, settings.thrift, settings.calibration)
+    return [used.source, *used.unused]
 
 
 def _endpoints(settings: Settings, agents: Sequence[AgentSpec], ask: bool) -> Iterator[Finding]:

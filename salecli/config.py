@@ -181,6 +181,8 @@ class Settings(Section):
     """A pool's name, or the path of a pool file."""
     thrift: Amount | None = None
     """The weight of cost, w_c; None leaves it to the pool."""
+    calibration: bool | None = None
+    """Whether marks count as past verdicts put them right; None leaves it to the pool."""
     attempts: Count = 2
     """Bidders that may work on one task, one after another."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

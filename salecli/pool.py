@@ -128,6 +128,8 @@ class PoolTable(Section):
     limits: PoolLimits = Field(default_factory=PoolLimits)
     jury: Jury | None = None
     """None lets every agent mark every bid, which from six agents on costs more than it tells."""
+    calibration: bool | None = None
+    """Whether marks count as past verdicts put them right; None: where that did better on held-out tasks."""
     sampling: Sampling = Field(default_factory=Sampling)
     weights: PoolWeights = Field(default_factory=PoolWeights)
     agents: Annotated[tuple[AgentTable, ...], Field(strict=False, min_length=1)]

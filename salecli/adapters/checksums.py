@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 COLUMN = "checksum"
+LATER = "corrected"
+"""A column that came after the checksums: it counts where it holds something, so that older ones hold."""
 _PARTS = (
     "SELECT * FROM auctions WHERE id = ?",
     "SELECT * FROM bids WHERE auction = ? ORDER BY id",
@@ -55,6 +57,9 @@ def of_auction(db: Database, number: int) -> int:
         if COLUMN in columns:
             place = columns.index(COLUMN)
             rows = [row[:place] + row[place + 1 :] for row in rows]
+        if LATER in columns:
+            place = columns.index(LATER)
+            rows = [row[:place] + row[place + (row[place] is None) :] for row in rows]
         total = of(rows, total)
     return total
 

@@ -121,7 +121,12 @@ def _third(db: Database) -> None:
     checksums.renew(db)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second, _third)
+def _fourth(db: Database) -> None:
+    """What a mark counted as, where past verdicts put it right."""
+    db.table("marks").add_column(checksums.LATER, float)
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second, _third, _fourth)
 LATEST = len(MIGRATIONS)
 
 

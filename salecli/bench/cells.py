@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from salecli.adapters import jsonlines
 from salecli.core.calls import Choice, Usage
@@ -137,6 +137,7 @@ class Embedding:
 
 
 Item: TypeAlias = Cell | Opinion | Reply | Choices | Attempt | Embedding
+_KINDS: Mapping[str, type[Any]] = {kind.__name__.lower(): kind for kind in get_args(Item)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,12 @@ class Header:
     seed: int
     schema: int = SCHEMA
 
-    def check(self, known: Mapping[str, Any], file: Path) -> None:
+    def check(
+        self,
+        known: Mapping[str, Any],
+        file: Path,
+        hint: str = "name another folder with --out, or begin anew with --no-resume",
+    ) -> None:
         """Refuse what another run wrote.
 
         Raises:
@@ -161,10 +167,7 @@ class Header:
             found = known.get(name)
             if found != wanted:
                 what = name.replace("_", " ")
-                raise UsageError(
-                    f"{file} is of {what} {found!r}, not {wanted!r}",
-                    "name another folder with --out, or begin anew with --no-resume",
-                )
+                raise UsageError(f"{file} is of {what} {found!r}, not {wanted!r}", hint)
 
 
 class Ledger:
@@ -185,13 +188,13 @@ class Ledger:
         self.choices: dict[str, Choices] = {}
         self.attempts: dict[str, Attempt] = {}
         self.embeddings: dict[str, Embedding] = {}
-        self._kept: dict[str, tuple[type[Any], dict[str, Any]]] = {
-            "cell": (Cell, self.cells),
-            "opinion": (Opinion, self.opinions),
-            "reply": (Reply, self.replies),
-            "choices": (Choices, self.choices),
-            "attempt": (Attempt, self.attempts),
-            "embedding": (Embedding, self.embeddings),
+        self._kept: dict[type[Item], dict[str, Any]] = {
+            Cell: self.cells,
+            Opinion: self.opinions,
+            Reply: self.replies,
+            Choices: self.choices,
+            Attempt: self.attempts,
+            Embedding: self.embeddings,
         }
         self._writing = threading.Lock()
         try:
@@ -217,10 +220,9 @@ class Ledger:
         Raises:
             EnvironmentFault: it cannot be written.
         """
-        name = type(one).__name__.lower()
         with self._writing:
-            self._write({"kind": name, **asdict(one)})
-        self._kept[name][1][one.key] = one
+            self._write({"kind": type(one).__name__.lower(), **asdict(one)})
+        self._kept[type(one)][one.key] = one
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""
@@ -251,13 +253,11 @@ class Ledger:
             return
         for number, line in enumerate(known.splitlines(), 1):
             try:
-                record = json.loads(line)
                 if number == 1:
-                    self.header.check(record, self.file)
+                    self.header.check(json.loads(line), self.file)
                     continue
-                kind, kept = self._kept[record.pop("kind")]
-                one = _adapter(kind).validate_python(record)  # type: ignore[arg-type]
-                kept[one.key] = one
+                one = read_line(line)
+                self._kept[type(one)][one.key] = one
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 said = str(error).splitlines()[0]
                 raise UsageError(
@@ -272,6 +272,13 @@ class Ledger:
                 f"{self.file} cannot be written: {error.strerror}",
                 f"make room: df -h {shlex.quote(str(self.file.parent))}; then the same command goes on",
             ) from error
+
+
+def read_line(line: bytes) -> Item:
+    """What one line after the first holds; ValueError, KeyError and their like where it is none."""
+    record = json.loads(line)
+    found: Item = _adapter(_KINDS[record.pop("kind")]).validate_python(record)  # type: ignore[arg-type]
+    return found
 
 
 def hashed(*parts: object) -> str:

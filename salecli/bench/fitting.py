@@ -76,8 +76,9 @@ def fitted(table: Table, objective: Objective, thrift: float | None = None, corr
         rest = _others(known, fold)
         few = lacking(usable(rest), objective)
         if few:
-            few = few.replace("memory holds", "of five parts, four hold")
-            raise UsageError(f"too few tasks to fit weights: {few}", "more tasks: --tasks")
+            raise UsageError(
+                f"too few tasks to fit weights: in four of five parts {few}", "more tasks: --tasks"
+            )
         if correct:
             by = corrections(rest, isotonic)
             rest = [corrected(case, by) for case in rest]

@@ -45,7 +45,7 @@ def outcomes(matrix: Matrix, pool: Pool | None = None) -> dict[str, Any]:
         "sale": __version__,
         "content": content(matrix.tasks),
         "agents": {name: {"usd_per_million": prices.get(name, 0.0)} for name in names},
-        **({"weights": asdict(pool.weights), "plan_tokens": pool.plan_tokens} if pool is not None else {}),
+        **({"weights": _weights(pool), "plan_tokens": pool.plan_tokens} if pool is not None else {}),
         "tasks": [
             {
                 "name": task.name,
@@ -62,6 +62,11 @@ def outcomes(matrix: Matrix, pool: Pool | None = None) -> dict[str, Any]:
             for task in matrix.tasks
         ],
     }
+
+
+def _weights(pool: Pool) -> dict[str, Any]:
+    """The weights of the pool, which count marks as they are given, and where they come from."""
+    return asdict(pool.weights) | {"source": pool.source}
 
 
 def _shown(cell: Cell, price: float) -> dict[str, Any]:

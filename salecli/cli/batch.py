@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from salecli.cli.options import Attempts, MemoryFile, NoRefine, Plain, Pool, Seed, Thrift
+from salecli.cli.options import Attempts, Calibration, MemoryFile, NoRefine, Plain, Pool, Seed, Thrift
 
 EPILOG = """\b
 A task is an issue file NAME.md, or a folder NAME with an issue.md and, if needed, a task.toml:
@@ -61,6 +61,7 @@ def batch(
     attempts: Attempts = None,
     seed: Seed = None,
     thrift: Thrift = None,
+    calibration: Calibration = None,
     memory: MemoryFile = None,
     budget_usd: Annotated[
         float | None,
@@ -92,6 +93,7 @@ def batch(
         "attempts": attempts,
         "seed": seed,
         "thrift": thrift,
+        "calibration": calibration,
         "refine": False if no_refine else None,
         "memory.path": memory,
     }

@@ -89,6 +89,7 @@ def _terms(wishes: Wishes) -> dict[str, Any]:
         "attempts": settings.attempts,
         "seed": settings.seed,
         "thrift": settings.thrift,
+        "calibration": settings.calibration,
         "memory": str(settings.memory.path),
         "no-refine": True,
     }
@@ -356,4 +357,6 @@ class _Sitting:
 
 def _option(term: tuple[str, Any]) -> str:
     name, value = term
-    return f"--{name}" if value is True else f"--{name} {quote(str(value))}"
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name} {quote(str(value))}"

@@ -17,7 +17,7 @@ from salecli.bench.contestants import Bidder, Proof, Reference, gated
 from salecli.bench.matrix import Matrix
 from salecli.bench.outcomes import by_level, check_earlier, outcomes, write
 from salecli.bench.suites import SuiteTask, open_suite
-from salecli.cli.benchrows import routed
+from salecli.cli.bench_rows import routed
 from salecli.cli.bench_show import report_beside
 from salecli.cli.exits import Exit
 from salecli.cli.interrupts import Terminated
@@ -57,7 +57,8 @@ def carry_out(wishes: Wishes) -> Exit:
     """
     output = Output(plain=wishes.plain)
     # A suite is nobody's repository: the user's own settings, and no repository's.
-    settings = load_settings(None, wishes.overrides)
+    # Marks are measured as they are given: weights for corrected ones would not fit them.
+    settings = load_settings(None, {**wishes.overrides, "calibration": False})
     tasks = open_suite(wishes.suite, wishes.data).tasks(wishes.tasks)
     if not tasks:
         raise UsageError(f"the suite {wishes.suite} has no tasks", "look at what --data names")
@@ -73,6 +74,8 @@ def carry_out(wishes: Wishes) -> Exit:
         stack.callback(settle, client)
         matrix = Matrix(tasks, [], ledger, settings, client, jobs)
         pool = _line_up(matrix, wishes.proof, spec, stack)
+        if pool is not None:
+            output.story(f"weights: {pool.source}")
         with _kept(matrix, output):
             _fill(matrix, output)
         found = outcomes(matrix, pool)

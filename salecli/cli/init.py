@@ -23,6 +23,7 @@ Example:
 _ABOUT = {
     "pool": "a pool's name; the path of a pool file is yours alone",
     "thrift": "how much cost counts against value; without it, what the pool says",
+    "calibration": "whether marks count as `sale learn` puts them right; without it, where that does better",
     "attempts": "bidders that may work on one task, one after another",
     "seed": "of all sampling: the same seed on the same memory sells the same way",
     "refine": "whether cheaper agents may rewrite their bids after reading memory",
@@ -64,6 +65,8 @@ _EXAMPLES = {
     "keys": {"auction.go": "enter,g"},
 }
 """Lines for a table that is empty by default."""
+_UNSET = {"thrift": 0.5, "calibration": True}
+"""Examples of what is not set by default."""
 _COMMENTED = ("endpoints", "tui", "keys")
 """Tables of which not even the head may stand in a repository's file."""
 
@@ -121,7 +124,7 @@ def sample() -> str:
         elif name in _EXAMPLES:
             sections.append(_section(name, _EXAMPLES[name]))
         else:
-            plain.append(_line(name, "" if default is None else _toml(default), _ABOUT[name]))
+            plain.append(_line(name, _toml(_UNSET[name] if default is None else default), _ABOUT[name]))
     return head + "\n" + "".join(plain) + "".join(sections)
 
 
@@ -132,7 +135,7 @@ def _section(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _line(key: str, value: str, about: str) -> str:
-    return f"# {key} = {value or '0.5'}".ljust(34) + f"  # {about}\n"
+    return f"# {key} = {value}".ljust(34) + f"  # {about}\n"
 
 
 def _toml(value: Any) -> str:

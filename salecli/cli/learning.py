@@ -7,14 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from salecli.adapters.learned import Saved
 from salecli.cli.output import Output
+from salecli.core.calibration import Correction
 from salecli.core.heldout import Interval, Learned, Result, Trial
 from salecli.core.learning import Case, Parts
+from salecli.core.scoring import TOP_MARK
 from salecli.core.text import clean
 from salecli.core.values import Weights
 from salecli.core.words import plural, shortened
 from salecli.pool import PoolSpec
+from salecli.weighing import InUse
 
 _SHOWN = 5
 """Tasks of each list; --json has them all."""
@@ -23,59 +25,74 @@ _WIDTH = 50
 """Of a title."""
 
 
-def tell_saved(output: Output, spec: PoolSpec, now: Weights, saved: Saved | None) -> None:
-    """The weights in use, and where they come from."""
-    own = spec.market_weights()
-    used = saved is not None and saved.instead_of == own
+def tell_saved(output: Output, spec: PoolSpec, used: InUse) -> None:
+    """The weights in use, where they come from, and what puts marks right."""
+    saved = used.saved
     if output.lines:
         output.record(
             {
                 "pool": spec.name,
-                "weights": asdict(now),
+                "weights": asdict(used.weights),
+                "source": used.source,
+                "calibrated": bool(used.corrections),
                 "learned": asdict(saved) if saved is not None else None,
-                "used": used,
+                "unused": list(used.unused),
             }
         )
         return
-    rows: dict[str, Weights] = {"the pool's file": own}
+    rows: dict[str, Weights] = {"the pool's file": spec.market_weights()}
     if saved is not None:
-        rows["learned" if used else "learned, not used"] = saved.weights
-    rows["in use"] = now
+        rows["learned"] = saved.weights
+        if saved.calibrated is not None:
+            rows["learned for corrected marks"] = saved.calibrated.weights
+    rows["in use"] = used.weights
     _weights(output, rows)
+    if used.corrections:
+        output.result("")
+        _corrections(output, used.corrections)
+    for line in used.unused:
+        output.story(line)
     if saved is None:
         output.story(f"pool {spec.name}: nothing was learned; what would be: sale learn")
         return
     before, after = saved.solved
+    came, objective = used.kind == "shipped", clean(saved.objective, newlines=False)
     output.story(
-        f"learned by {clean(saved.objective, newlines=False)} on {clean(saved.at, newlines=False)} from"
-        f" {plural(saved.auctions, 'auction')}; solved of held-out tasks {_percent(after)}, before"
-        f" {_percent(before)}"
+        f"{'they came with the pool: ' * came}learned by {objective}"
+        f" from {saved.origin}; solved of held-out tasks {_percent(after)}, before {_percent(before)}"
     )
-    if not used:
-        output.story(
-            f"they are not used: the weights in {spec.file} were changed since; learn anew: sale learn"
-        )
-
-
-def tell_trials(
-    output: Output, now: Weights, found: Learned, chosen: Result, saved: bool, corrected: Learned | None
-) -> None:
-    """What each program came to; `chosen` is the one whose weights are saved, if `saved`.
-
-    `corrected` is what they come to where marks are put right by past verdicts.
-    """
-    others = corrected.results if corrected is not None else ()
-    if output.lines:
-        record = _record(now, found, chosen, saved)
-        output.record(record | ({"corrected": list(map(_result, others))} if others else {}))
+    right = saved.calibrated
+    if right is None or bool(used.corrections) == right.helps:
         return
-    weights: dict[str, Weights] = {"in use": now}
-    weights |= {one.fit.objective: one.fit.weights for one in found.results}
+    said = "though that did better" if right.helps else "though that did no better for sure"
+    output.story(
+        f"marks are {'put right' if used.corrections else 'left as they are'}, as you want it, {said}"
+    )
+
+
+def _corrections(output: Output, corrections: Mapping[str, Correction]) -> None:
+    marks = range(TOP_MARK + 1)
+    output.table(
+        ["marks count as", *map(str, marks), "plans"],
+        [
+            [judge, *(f"{one.of(mark):.1f}" for mark in marks), one.plans]
+            for judge, one in corrections.items()
+        ],
+        right={*map(str, marks), "plans"},
+    )
+
+
+def tell_trials(output: Output, now: InUse, found: Learned, chosen: Result, saved: bool) -> None:
+    """What each program came to; `chosen` is the one whose weights are saved, if `saved`."""
+    if output.lines:
+        output.record(_record(now, found, chosen, saved))
+        return
+    weights: dict[str, Weights] = {"in use": now.weights}
+    weights |= {_called(one): one.fit.weights for one in found.results}
     _weights(output, weights)
     output.result("")
     trials: dict[str, Trial] = {"in use": found.now}
-    trials |= {one.fit.objective: one.trial for one in found.results}
-    trials |= {f"{one.fit.objective}, marks corrected": one.trial for one in others}
+    trials |= {_called(one): one.trial for one in found.results}
     output.table(
         ["on held-out tasks", "solved", "", "price", "", "gain", "", "known", *found.now.wins],
         [[name, *_trial(trial)] for name, trial in trials.items()],
@@ -83,12 +100,23 @@ def tell_trials(
     )
     for one in found.results:
         _proof(output, one)
+    if found.calibration is not None:
+        gain = found.calibration
+        unsure = "which may be chance" if gain.mean > 0 else "they do not help"
+        output.result(
+            f"corrected marks gain {100 * gain.mean:+.1f} {_between(gain, 100, 1, '+')} over the best without"
+            f" them: {'they help' if found.helps else unsure}"
+        )
     _tasks(output, chosen)
     output.result("")
-    name = chosen.fit.objective
-    output.result(f"saved: {name}" if saved else "saved: nothing")
+    output.result(f"saved: {_called(chosen)}" if saved else "saved: nothing")
     if saved and chosen.trial.gain.low <= 0:
+        name = chosen.fit.objective
         output.story(f"the gain of {name} may be chance: its interval holds 0; more auctions would tell")
+
+
+def _called(one: Result) -> str:
+    return f"{one.fit.objective}{', marks corrected' * one.corrected}"
 
 
 def _weights(output: Output, rows: Mapping[str, Weights]) -> None:
@@ -120,7 +148,7 @@ def _trial(trial: Trial) -> list[str]:
 
 
 def _proof(output: Output, one: Result) -> None:
-    name = one.fit.objective
+    name = _called(one)
     if one.fit.gap > 1e-4:
         output.result(
             f"{name}: out of time, its best so far is {one.fit.value:.4f} and the best at least"
@@ -131,7 +159,7 @@ def _proof(output: Output, one: Result) -> None:
 
 
 def _tasks(output: Output, chosen: Result) -> None:
-    name = chosen.fit.objective
+    name = _called(chosen)
     output.result("")
     lost = plural(len(chosen.losses), "held-out task")
     output.result(
@@ -184,10 +212,17 @@ def _between(one: Interval, scale: float, digits: int, sign: str = "") -> str:
     return f"({low} to {high})"
 
 
-def _record(now: Weights, found: Learned, chosen: Result, saved: bool) -> dict[str, Any]:
+def _record(now: InUse, found: Learned, chosen: Result, saved: bool) -> dict[str, Any]:
     return {
-        "in_use": {"weights": asdict(now), "held_out": asdict(found.now)},
+        "in_use": {
+            "weights": asdict(now.weights),
+            "source": now.source,
+            "calibrated": bool(now.corrections),
+            "held_out": asdict(found.now),
+        },
         "results": list(map(_result, found.results)),
+        "calibration": found.calibration
+        and {"gain": asdict(found.calibration), "helps": found.helps, "saved": chosen.corrected and saved},
         "chosen": chosen.fit.objective,
         "saved": saved,
     }
@@ -196,6 +231,7 @@ def _record(now: Weights, found: Learned, chosen: Result, saved: bool) -> dict[s
 def _result(one: Result) -> dict[str, Any]:
     return {
         "objective": one.fit.objective,
+        "corrected": one.corrected,
         "weights": asdict(one.fit.weights),
         "value": one.fit.value,
         "gap": one.fit.gap,

@@ -29,7 +29,7 @@ def list_(
     """List a pool's agents: model file, size, memory when loaded, price, context, verified or not."""
     from salecli.adapters.machine import free_memory
     from salecli.adapters.modellock import ModelLock
-    from salecli.checks import looked
+    from salecli.checks import looked, weights_told
     from salecli.cli.output import Output
     from salecli.cli.where import repository_root
     from salecli.config import load_settings
@@ -70,6 +70,8 @@ def list_(
     loaded = f"{amount(sum(taken))} with all loaded; " if taken and None not in taken else ""
     budget = amount(settings.models.budget_bytes(free))
     output.story(f"pool {spec.name} ({spec.file}): {loaded}budget {budget} of {amount(free)} free")
+    for line in weights_told(settings, spec):
+        output.story(f"weights: {line}")
     unmeasured = [row["agent"] for row in rows if row["price"] is None]
     if unmeasured:
         output.story(f"{', '.join(unmeasured)}: priced by time: {measuring(settings.pool)}")

@@ -17,6 +17,13 @@ Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The same seed g
 Thrift = Annotated[
     float | None, typer.Option("--thrift", min=0, help="How much cost counts: the weight w_c.")
 ]
+Calibration = Annotated[
+    bool | None,
+    typer.Option(
+        "--calibration/--no-calibration",
+        help="Count marks as past verdicts put them right, or as given; else as `sale learn` found better.",
+    ),
+]
 MemoryFile = Annotated[
     Path | None,
     typer.Option(

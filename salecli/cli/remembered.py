@@ -14,7 +14,7 @@ from salecli.adapters.sqlitefaults import restoring
 from salecli.cli.output import Output
 from salecli.core.text import clean, indented
 from salecli.core.values import Auction, Bid, Work
-from salecli.core.words import counted, decided, money, plural, rate, shortened
+from salecli.core.words import counted, decided, marked, money, plural, rate, shortened
 from salecli.errors import MemoryFault
 
 
@@ -154,7 +154,7 @@ def _bidder(one: Bid | Work) -> str:
 def _bids(output: Output, auction: Auction) -> None:
     judges = list(dict.fromkeys([*auction.prices, *(mark.judge for mark in auction.marks)]))
     judges = [judge for judge in judges if any(mark.judge == judge for mark in auction.marks)]
-    marks = {(mark.judge, mark.agent, mark.refined): mark.value for mark in auction.marks}
+    marks = {(mark.judge, mark.agent, mark.refined): mark for mark in auction.marks}
     scores = {(score.agent, score.refined): score for score in auction.scores}
     rows = []
     for bid in auction.bids:
@@ -170,7 +170,7 @@ def _bids(output: Output, auction: Auction) -> None:
             rate(auction.prices[bid.agent]) if bid.agent in auction.prices else "",
             bid.tokens,
             f"{bid.entropy:.3f}",
-            *("-" if mark is None else f"{mark:.1f}" for mark in given),
+            *("-" if mark is None else marked(mark) for mark in given),
             *sums,
         ])  # fmt: skip
     headers = [

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from salecli.cli.options import Attempts, MemoryFile, NoRefine, Plain, Pool, Seed, Thrift
+from salecli.cli.options import Attempts, Calibration, MemoryFile, NoRefine, Plain, Pool, Seed, Thrift
 from salecli.core.decisions import Accept
 from salecli.errors import UsageError
 
@@ -36,6 +36,7 @@ def solve(
     attempts: Attempts = None,
     seed: Seed = None,
     thrift: Thrift = None,
+    calibration: Calibration = None,
     apply: Annotated[Accept | None, typer.Option(help="Apply a solved task's patch.")] = None,
     patch: Annotated[
         Path | None, typer.Option(help="Also write the patch to this file.", readable=False)
@@ -67,6 +68,7 @@ def solve(
         "attempts": attempts,
         "seed": seed,
         "thrift": thrift,
+        "calibration": calibration,
         "refine": False if no_refine else None,
         "apply": apply,
         "test_command": test_cmd,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _NARROW = 80
 """Columns below which agents become rows."""
+_LABEL, _MARK = 14, 12
+"""Columns of a row's name, and of a mark that was put right beside what was given."""
 _BORDERS = {
     "bids": "all bids are made",
     "marks": "all bids are marked",
@@ -147,6 +149,8 @@ class Story:
         if not new:
             self._now("")
             self._output.show(bid_table(self._output, board))
+            if board.calibrated:
+                self._say("  marks count as past verdicts put them right: given->counted")
         for key in new or refined:
             self._refined(key)
         if not new:
@@ -326,8 +330,10 @@ class Story:
 
 def bid_table(output: Output, board: Board) -> object:
     """The table of the first bids: agents as columns, or as rows where the terminal is narrow."""
-    columns = [[name, *cells] for name, cells in _columns(board)]
-    if output.console().width < _NARROW:
+    width = output.console().width
+    brief = width < max(_NARROW, _LABEL + _MARK * len(board.agents))
+    columns = [[name, *cells] for name, cells in _columns(board, brief)]
+    if width < _NARROW:
         # Short heads, so that a row stays a line: below a judge's name stand the marks it gave.
         names = [_SHORT.get(name, name.removeprefix("mark ")) for name, *_ in columns[1:]]
         table = output.grid(["", *names], names)
@@ -348,8 +354,8 @@ def _entropy(bid: Bid | None) -> str:
     return f"{'~' if bid.entropy_kind == 'interval' else ''}{bid.entropy:.3f}"
 
 
-def _columns(board: Board) -> list[tuple[str, list[str]]]:
-    """(name, one cell an agent) for each property of the bids."""
+def _columns(board: Board, brief: bool) -> list[tuple[str, list[str]]]:
+    """(name, one cell an agent) for each property of the bids; `brief` has but the marks that count."""
     agents = board.agents
     bids = [board.bids.get((agent, False)) for agent in agents]
     scores = [board.scores.get((agent, False)) for agent in agents]
@@ -377,7 +383,7 @@ def _columns(board: Board) -> list[tuple[str, list[str]]]:
     for judge in agents:
         cells = []
         for agent in agents:
-            shown = board.mark(judge, (agent, False))
+            shown = board.mark(judge, (agent, False), brief)
             cells.append(f"({shown})" if shown and judge == agent else shown)
         rows.append((f"mark {judge}", cells))
     leads = ["*" if board.leader is not None and board.leader == (agent, False) else " " for agent in agents]

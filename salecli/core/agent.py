@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from salecli.core import events
+from salecli.core.calibration import Correction
 from salecli.core.calls import Limits, Token, Turn, Usage
 from salecli.core.limits import Phase
 from salecli.core.ports import Model
@@ -181,6 +182,10 @@ class Pool:
     """k: how many similar past tasks memory looks at."""
     jury: int = 0
     """How many judges mark each bid, its author among them; 0 is all."""
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
+    """What puts marks right, by judge; empty where marks count as they are given."""
+    source: str = ""
+    """Where weights and corrections come from, in a few words."""
 
     @property
     def remote(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from salecli.core import events
 from salecli.core.decisions import Border
 from salecli.core.scoring import TOP_MARK
 from salecli.core.values import Bid, Mark, Override, Pair, Score, Task, Weights
+from salecli.core.words import marked
 
 Key = tuple[str, bool]
 """(agent, refined): one bid of an auction."""
@@ -111,13 +112,21 @@ class Board:
         if self.leader is not None and self.leader[0] == agent:
             self.leader = None
 
-    def mark(self, judge: str, key: Key) -> str:
-        """A judge's mark of a bid; "~" before one that stands in, "-" off its jury, else nothing yet."""
+    def mark(self, judge: str, key: Key, brief: bool = False) -> str:
+        """A judge's mark of a bid; "~" before one that stands in, "-" off its jury, else nothing yet.
+
+        Where it was put right, both stand there, or what counts alone if `brief`.
+        """
         mark = self.marks.get((judge, *key))
         if mark is not None:
             # A mean that stands in for a judge that failed is no opinion of its own.
-            return f"{'~' if mark.source == 'mean' else ''}{mark.value:.1f}"
+            return f"{'~' if mark.source == 'mean' else ''}{marked(mark, brief)}"
         return "-" if key in self.scores and self.jury < len(self.prices) else ""
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether marks are put right by past verdicts."""
+        return any(mark.corrected is not None for mark in self.marks.values())
 
     @property
     def pairs(self) -> dict[str, int]:
@@ -152,7 +161,7 @@ class Board:
     def _swayed(self, key: Key) -> list[str]:
         """The fewest judges whose marks are more than half of the bid's weighted marks, in pool order."""
         given = {
-            judge: self.weights.judges.get(judge, 0.0) * mark.value / TOP_MARK
+            judge: self.weights.judges.get(judge, 0.0) * mark.counted / TOP_MARK
             for judge in self.agents
             if (mark := self.marks.get((judge, *key))) is not None and mark.source != "mean"
         }

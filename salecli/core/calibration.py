@@ -64,7 +64,12 @@ def _correction(marked: Sequence[tuple[float, float]], isotonic: Isotonic) -> Co
     marks = sorted(weights)
     fitted = isotonic([sums[mark] / weights[mark] for mark in marks], [weights[mark] for mark in marks])
     share = len(marked) / (len(marked) + BELIEF)
-    points = [(mark, mark + share * (value - mark)) for mark, value in zip(marks, fitted, strict=True)]
+    points = [
+        (mark, mark + share * (value - mark))
+        for at, (mark, value) in enumerate(zip(marks, fitted, strict=True))
+        # Between the ends of a run of one value the points lie on a straight line, and say nothing more.
+        if not (0 < at < len(marks) - 1 and fitted[at - 1] == value == fitted[at + 1])
+    ]
     return Correction(tuple(points), len(marked))
 
 

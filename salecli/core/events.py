@@ -323,7 +323,12 @@ Stream = Generator[Event, None, None]
 
 def to_dict(event: Event) -> dict[str, Any]:
     """The event as JSON-ready values, its class name under "event"."""
-    return {"event": type(event).__name__, **asdict(event)}
+    record = {"event": type(event).__name__, **asdict(event)}
+    if isinstance(event, Marked | MarkReplaced) and event.mark.corrected is None:
+        del record["mark"][
+            "corrected"
+        ]  # without calibration, a recording is what it was before there was any
+    return record
 
 
 def from_dict(record: Mapping[str, Any]) -> Event:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from salecli.core.learning import (
@@ -41,7 +41,9 @@ _SEED = 1
 Regress = Callable[[Sequence[Sequence[float]], Sequence[bool]], Callable[[Sequence[float]], float]]
 """From rows of features and their outcomes, what gives the chance of the outcome for another row."""
 
-Correct = Callable[[Sequence[Case]], Callable[[Case], Case]]
+Seen = Callable[[Case], Case]
+"""A case as its marks count."""
+Correct = Callable[[Sequence[Case]], Seen]
 """From cases whose outcomes are known, what puts the marks of another case right."""
 
 _Chances = Callable[[Case], Callable[[Parts], float]]
@@ -100,6 +102,8 @@ class Result:
     """One program's weights, and what they are worth."""
 
     fit: Fit
+    corrected: bool
+    """Whether it saw the marks as past verdicts put them right; its weights are for such marks."""
     trial: Trial
     losses: tuple[Loss, ...]
     """Of the held-out tasks, the worst first."""
@@ -118,15 +122,21 @@ class Learned:
 
     now: Trial
     results: tuple[Result, ...]
+    calibration: Interval | None = None
+    """What corrected marks gain, at their best, over the best there is without them; None: not tried."""
 
     @property
-    def best(self) -> Result:
-        """The one that did best on held-out tasks."""
-        return max(self.results, key=lambda one: (one.better, one.trial.gain.mean))
+    def helps(self) -> bool:
+        """Whether correcting marks does better, and not by chance."""
+        return self.calibration is not None and self.calibration.low > 0
+
+    def best(self, corrected: bool) -> Result:
+        """The one that did best on held-out tasks, of those with or without corrected marks."""
+        return _best(one for one in self.results if one.corrected == corrected)
 
 
-Progress = Generator[tuple[Objective, int, int], None, Learned]
-"""(objective, part, of how many parts) before each program is solved."""
+Progress = Generator[tuple[Objective, bool, int, int], None, Learned]
+"""(objective, whether on corrected marks, part, of how many parts) before each program is solved."""
 
 
 def usable(cases: Sequence[Case]) -> list[Case]:
@@ -143,11 +153,11 @@ def lacking(cases: Sequence[Case], objective: Objective) -> str:
     tasks = len({case.task for case in cases})
     if tasks < LEAST:
         found = plural(tasks, "task")
-        return f"memory holds {found} with a verdict and a choice between agents; {LEAST} are needed"
+        return f"{found} with a verdict and a choice between agents; {LEAST} are needed"
     told = len({case.task for case, *_ in orders(cases)})
     if objective == "labelled" and told < LEAST_ORDERED:
         found = plural(told, "task")
-        return f"memory holds {found} that one bid solved and another failed; {LEAST_ORDERED} are needed"
+        return f"{found} that one bid solved and another failed; {LEAST_ORDERED} are needed"
     return ""
 
 
@@ -160,12 +170,14 @@ def learn(
     regress: Regress,
     seconds: float,
     objectives: Sequence[Objective] = OBJECTIVES,
-    correct: Correct = lambda cases: lambda case: case,
+    correct: Correct | None = None,
+    seen_now: Seen = lambda case: case,
 ) -> Progress:
     """Weights by each objective, tried on tasks that they were not learned from.
 
-    `seconds` is the time for all programs together. `now` are the weights in use, which the new ones, with
-    `thrift` as their w_c, have to beat; they see the marks as `correct` puts them right.
+    `seconds` is the time for all programs together. `now` are the weights in use, on marks as `seen_now` has
+    them, which the new ones, with `thrift` as their w_c, have to beat. With `correct` each objective is tried
+    twice: on marks as they were given, and as `correct` puts them right.
 
     Raises:
         SaleError: too few cases, or a program has no solution.
@@ -175,46 +187,64 @@ def learn(
         few = lacking(cases, objective)
         if few:
             raise UsageError(f"too little to learn from: {few}", "more tasks: sale batch TASKS")
-    part, parts = 0, (FOLDS + 1) * len(objectives)
+    ways: dict[bool, Correct] = {False: lambda _: lambda case: case}
+    if correct is not None:
+        ways[True] = correct
+    kinds = [(objective, corrected) for corrected in ways for objective in objectives]
+    part, parts = 0, (FOLDS + 1) * len(kinds)
     share = seconds / parts
-    folds = _folds(cases)
     chance: dict[int, Callable[[Parts], float]] = {}
-    held: dict[Objective, dict[int, tuple[Weights, Case]]] = {objective: {} for objective in objectives}
-    for fold in folds:
+    held: dict[tuple[Objective, bool], dict[int, tuple[Weights, Case]]] = {kind: {} for kind in kinds}
+    for fold in _folds(cases):
         inside = set(fold)
         rest = [case for at, case in enumerate(cases) if at not in inside]
         chances = _chances(rest, judges, regress)
         chance |= {at: chances(cases[at]) for at in fold}
-        seen, filled = correct(rest), _filled(rest, chances)
-        for objective in objectives:
+        views, filled = {one: way(rest) for one, way in ways.items()}, _filled(rest, chances)
+        for objective, corrected in kinds:
             part += 1
-            yield objective, part, parts
+            yield objective, corrected, part, parts
+            seen = views[corrected]
             found = fit(objective, list(map(seen, filled)), thrift, judges, solve, share)
-            held[objective] |= {at: (found.weights, seen(cases[at])) for at in fold}
-    bench = _Bench(cases, chance, thrift, now)
+            held[objective, corrected] |= {at: (found.weights, seen(cases[at])) for at in fold}
+    used = {at: (now, seen_now(case)) for at, case in enumerate(cases)}
+    bench = _Bench(cases, chance, thrift, used)
     results = []
-    seen, filled = correct(cases), _filled(cases, _chances(cases, judges, regress))
-    for objective in objectives:
+    views, filled = (
+        {one: way(cases) for one, way in ways.items()},
+        _filled(cases, _chances(cases, judges, regress)),
+    )
+    for objective, corrected in kinds:
         part += 1
-        yield objective, part, parts
+        yield objective, corrected, part, parts
+        seen = views[corrected]
         found = fit(objective, list(map(seen, filled)), thrift, judges, solve, share)
-        results.append(
-            Result(
-                found,
-                bench.trial(held[objective]),
-                bench.losses(held[objective]),
-                _changes(cases, now, found.weights, seen),
-            )
-        )
-    return Learned(bench.trial({at: (now, case) for at, case in enumerate(cases)}), tuple(results))
+        tried = held[objective, corrected]
+        after = {at: (found.weights, seen(case)) for at, case in enumerate(cases)}
+        changes = _changes(cases, used, after)
+        results.append(Result(found, corrected, bench.trial(tried), bench.losses(tried), changes))
+    calibration = None
+    if correct is not None:
+        plain, right = (_best(one for one in results if one.corrected == way) for way in ways)
+        without = held[plain.fit.objective, False] if plain.better else used
+        calibration = bench.gain(held[right.fit.objective, True], without)
+    return Learned(bench.trial(used), tuple(results), calibration)
 
 
-def _changes(
-    cases: Sequence[Case], now: Weights, new: Weights, seen: Callable[[Case], Case]
-) -> tuple[Change, ...]:
+def _best(results: Iterable[Result]) -> Result:
+    return max(results, key=lambda one: (one.better, one.trial.gain.mean))
+
+
+def _changes(cases: Sequence[Case], before: _Held, after: _Held) -> tuple[Change, ...]:
     """The cases that would have another winner."""
-    both = ((case, leading(case, now), leading(seen(case), new)) for case in cases)
+    both = ((case, _won(before[at]), _won(after[at])) for at, case in enumerate(cases))
     return tuple(Change(case, case.bids[a], case.bids[b]) for case, a, b in both if a != b)
+
+
+def _won(held: tuple[Weights, Case]) -> int:
+    """The place of the bid that wins a case as it is seen."""
+    weights, case = held
+    return leading(case, weights)
 
 
 def _folds(cases: Sequence[Case]) -> list[list[int]]:
@@ -269,14 +299,9 @@ class _Bench:
     """Plays weights over cases, each with the chances that its fold's other cases give."""
 
     def __init__(
-        self,
-        cases: Sequence[Case],
-        chance: Mapping[int, Callable[[Parts], float]],
-        thrift: float,
-        now: Weights,
+        self, cases: Sequence[Case], chance: Mapping[int, Callable[[Parts], float]], thrift: float, now: _Held
     ) -> None:
-        self._cases, self._chance, self._thrift = cases, chance, thrift
-        self._now = [self._worth(at, winner(case, now)) for at, case in enumerate(cases)]
+        self._cases, self._chance, self._thrift, self._now = cases, chance, thrift, now
         groups: dict[str, list[int]] = {}
         for at, case in enumerate(cases):
             groups.setdefault(case.task, []).append(at)
@@ -285,12 +310,19 @@ class _Bench:
         count = len(self._groups)
         self._drawn = [rng.choices(range(count), k=count) for _ in range(_RESAMPLES)]
 
-    def _worth(self, at: int, bid: Parts) -> float:
-        return self._chance[at](bid) - self._thrift * bid.cost
+    def _worth(self, held: _Held) -> list[float]:
+        """Of each case's winner: its chance to solve the task, less what it costs."""
+        won = (case.bids[_won(held[at])] for at, case in enumerate(self._cases))
+        return [self._chance[at](bid) - self._thrift * bid.cost for at, bid in enumerate(won)]
+
+    def gain(self, held: _Held, over: _Held) -> Interval:
+        """How much more what wins is worth."""
+        both = zip(self._worth(held), self._worth(over), strict=True)
+        return self._interval([one - other for one, other in both])
 
     def trial(self, held: _Held) -> Trial:
         """What came of the bids that win."""
-        won = [case.bids[leading(held[at][1], held[at][0])] for at, case in enumerate(self._cases)]
+        won = [case.bids[_won(held[at])] for at, case in enumerate(self._cases)]
         count = len(won)
         agents = Counter(bid.agent for bid in won)
         known = Counter(bid.solved for bid in won)
@@ -300,7 +332,7 @@ class _Bench:
             price=self._interval(
                 [bid.price / max(one.price for one in self._cases[at].bids) for at, bid in enumerate(won)]
             ),
-            gain=self._interval([self._worth(at, bid) - self._now[at] for at, bid in enumerate(won)]),
+            gain=self.gain(held, self._now),
             wins={agent: agents[agent] / count for agent in order},
             outcomes=(known[True], known[False], known[None]),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from salecli.core import events
 from salecli.core.agent import Agent
+from salecli.core.calibration import Correction
 from salecli.core.calls import Choice, Turn, Usage
 from salecli.core.values import Bid, Mark, Task
 from salecli.errors import ContextFull, ModelError
@@ -29,10 +30,11 @@ Failures = dict[tuple[str, bool], Failure]
 
 
 def mark(
-    judge: Agent, task: Task, bids: Sequence[Bid]
+    judge: Agent, task: Task, bids: Sequence[Bid], correction: Correction | None = None
 ) -> Generator[events.Event, None, tuple[list[Mark], Failures]]:
-    """One judge's marks of all bids; the prompt's common part is evaluated once.
+    """One judge's marks of all bids, put right where there is a correction of this judge's marks.
 
+    The prompt's common part is evaluated once.
     Where the bids do not fit the judge's context together or alone, or its process ends, the bids left
     without a mark are named with the reason.
     """
@@ -42,7 +44,9 @@ def mark(
         yield from judge.load(task)
         for bid, choice in zip(bids, _choices(judge, task, bids, failures), strict=True):
             if choice is not None:
-                marks.append(_mark(judge, bid, choice))
+                given = _mark(judge, bid, choice)
+                right = correction.of(given.value) if correction is not None else None
+                marks.append(replace(given, corrected=right))
                 yield events.Marked(task.id, marks[-1])
         yield from judge.warn(task)
     except ModelError as error:
@@ -109,14 +113,19 @@ def fill(
     for judge, missing in failures.items():
         for (agent, refined), failure in missing.items():
             others = [
-                one.value
+                one
                 for one in filled
                 if one.agent == agent and one.refined == refined and one.source != "mean"
             ]
             if not others:
                 continue  # nobody marked this bid: it is scored by cost and entropy alone
-            value = sum(others) / len(others)
+            value, right = (
+                sum(values) / len(others)
+                for values in ([one.value for one in others], [one.counted for one in others])
+            )
             mean = Mark(judge, agent, refined, value, usage=failure.usage or Usage(), source="mean")
+            if any(one.corrected is not None for one in others):
+                mean = replace(mean, corrected=right)
             filled.append(mean)
             yield events.MarkReplaced(task.id, mean, failure.reason)
     return filled

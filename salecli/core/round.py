@@ -82,7 +82,11 @@ def marking(
     seed = seed_for(record.seed, "jury", task.text, *(f"{bid.agent} {bid.refined}" for bid in bids))
     own = dict(zip(judges, draw(judges, bids, pool.jury, seed, record.marks), strict=True))
     order = in_turn(pool.agents, lambda agent: agent.model.loaded)
-    streams = {judge.name: mark(judge, task, own[judge.name]) for judge in order if own[judge.name]}
+    streams = {
+        judge.name: mark(judge, task, own[judge.name], pool.corrections.get(judge.name))
+        for judge in order
+        if own[judge.name]
+    }
     given = yield from asked(pool, streams)
     marks = [one for found, _ in given.values() for one in found]
     failures: dict[str, Failures] = {judge: missing for judge, (_, missing) in given.items() if missing}

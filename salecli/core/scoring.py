@@ -44,7 +44,7 @@ def score(
         refined=bid.refined,
         cost=weights.cost * plain_cost(bid, prices, plan_tokens),
         entropy=weights.entropy * plain_entropy(bid),
-        jury=weighed({mark.judge: mark.value for mark in marks}, weights.judges),
+        jury=weighed({mark.judge: mark.counted for mark in marks}, weights.judges),
     )
 
 

@@ -63,6 +63,13 @@ class Mark:
     mass: float = 0.0
     source: MarkSource = "expected"
     usage: Usage = Usage()
+    corrected: float | None = None
+    """0 to 5, as past verdicts put it right; None where marks count as they were given."""
+
+    @property
+    def counted(self) -> float:
+        """What the score is reckoned by."""
+        return self.value if self.corrected is None else self.corrected
 
     @property
     def digit(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from salecli.core.limits import WorkLimits
-    from salecli.core.values import Auction, Tests
+    from salecli.core.values import Auction, Mark, Tests
 
 
 def counted(tests: Tests) -> str:
@@ -17,6 +17,12 @@ def counted(tests: Tests) -> str:
     if not tests.ran:
         return "could not start"
     return f"{tests.passed} passed, {tests.failed} failed"
+
+
+def marked(mark: Mark, brief: bool = False) -> str:
+    """A mark, and what it counts as where it was put right; `brief`: what it counts as alone."""
+    counts = f"{mark.counted:.1f}"
+    return counts if brief or mark.corrected is None else f"{mark.value:.1f}->{counts}"
 
 
 def money(usd: float) -> str:

@@ -23,6 +23,12 @@ FIRST = Path(__file__).with_name("memory-1.sql")
 """What version 1 wrote of one auction."""
 SINCE = {
     2: "CREATE TABLE edits (id INTEGER PRIMARY KEY, count INTEGER NOT NULL);INSERT INTO edits VALUES (1, 0);",
+    3: """
+    ALTER TABLE auctions ADD COLUMN checksum INTEGER; UPDATE auctions SET checksum = 1248057797;
+    ALTER TABLE lessons ADD COLUMN checksum INTEGER;
+    UPDATE lessons SET checksum = CASE rowid WHEN 1 THEN 647428880 ELSE 4012308152 END;
+    ALTER TABLE embeddings ADD COLUMN checksum INTEGER; UPDATE embeddings SET checksum = 1336142983;
+    """,
 }
 """What each later version but the latest made of it."""
 EARLIER = range(1, schema.LATEST)

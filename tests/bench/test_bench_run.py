@@ -85,6 +85,7 @@ def test_every_agent_bids_works_and_marks_once(scene: Scene) -> None:
     found = results(scene)
     assert found["schema"] == 2
     assert found["pool"] == "practice"
+    assert found["weights"]["source"] == "those of practice.toml"
     largest = [task["agents"]["l"] for task in found["tasks"]]
     assert all(one["outcome"] == "passed" for one in largest)
     assert all(0 < one["bid_tokens"] < one["tokens"] for one in largest)
@@ -118,6 +119,10 @@ def test_every_agent_bids_works_and_marks_once(scene: Scene) -> None:
     assert "8 of 8 results known already" in again.stderr
     assert len((scene.folder / "out" / "matrix.jsonl").read_text().splitlines()) == len(lines)
     assert again.stdout == first.stdout
+    few = scene.run("learn", "--from", scene.folder / "out")
+    assert few.code == 2
+    assert "2 tasks of the suite practice" in few.stderr
+    assert "20 are needed" in few.stderr
 
 
 @pytest.mark.slow

@@ -47,7 +47,9 @@ def test_every_setting_is_there_with_its_default(repository: Path) -> None:
     assert sorted([*flat, "endpoints", "keys"]) == sorted(known(Settings))
     user_file().parent.mkdir(parents=True)
     user_file().write_text(text)
-    assert load_settings(repository) == Settings(thrift=0.5, endpoints=endpoints, keys=example)
+    assert load_settings(repository) == Settings(
+        thrift=0.5, calibration=True, endpoints=endpoints, keys=example
+    )
 
 
 def test_what_is_the_owners_alone_is_said_to_be(repository: Path) -> None:

@@ -20,6 +20,7 @@ from salecli.cli import main
 from salecli.config import load_settings
 from salecli.core.heldout import LEAST
 from salecli.core.values import Weights
+from salecli.weighing import in_use
 from tests.past_markets import auctions, pool, prompts_hash, remember
 
 SaleLearn = Callable[..., tuple[int, str, str]]
@@ -40,11 +41,12 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sale(
     past: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> SaleLearn:
-    """Calls `sale learn`; gives exit code, stdout and stderr."""
+    """Calls `sale learn`, which tries corrected marks if `calibrated`; gives exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str, memory: Path = past) -> tuple[int, str, str]:
-        code = main(["learn", "--memory", str(memory), *arguments])
+    def call(*arguments: str, memory: Path = past, calibrated: bool = False) -> tuple[int, str, str]:
+        plain = [] if calibrated else ["--no-calibration"]
+        code = main(["learn", "--memory", str(memory), *plain, *arguments])
         return code, *capfd.readouterr()
 
     return call
@@ -52,17 +54,17 @@ def sale(
 
 def saved() -> learned.Saved | None:
     spec = pool()
-    return learned.read(spec.hash(), prompts_hash(spec))
+    return learned.read(learned.store(spec.hash(), prompts_hash(spec)))
 
 
-def in_use() -> Weights:
+def goes_by() -> Weights:
     """The weights that a run of the practice pool goes by."""
     with market(load_settings(), pool()) as stocked:
         return stocked.weights
 
 
 def test_what_is_better_is_saved_and_used_from_then_on(sale: SaleLearn) -> None:
-    before = in_use()
+    before = goes_by()
     assert before == pool().market_weights()
     code, out, err = sale("--force")
     assert code == 0
@@ -80,7 +82,7 @@ def test_what_is_better_is_saved_and_used_from_then_on(sale: SaleLearn) -> None:
     found = saved()
     assert found is not None
     assert found.auctions == 120
-    assert in_use() == found.weights != before
+    assert goes_by() == found.weights != before
     assert resources.data_folder() in learned.store("a", "b").parents
 
 
@@ -88,7 +90,7 @@ def test_the_dial_stays_the_users(sale: SaleLearn) -> None:
     assert sale("--objective", "labelled", "--thrift", "0.3", "--force")[0] == 0
     found = saved()
     assert found is not None
-    assert found.weights.cost == 0.3 == in_use().cost
+    assert found.weights.cost == 0.3 == goes_by().cost
     with market(load_settings(overrides={"thrift": 0.7}), pool()) as stocked:
         assert stocked.weights == replace(found.weights, cost=0.7)
 
@@ -110,18 +112,19 @@ def test_what_is_worse_is_saved_by_force_alone(sale: SaleLearn) -> None:
     first = saved()
     code, out, _ = sale("--objective", "minimax", "--json")
     told = json.loads(out)
-    [minimax] = told["results"]
-    assert not minimax["better"]
+    assert not any(one["better"] for one in told["results"])
     assert (code, told["saved"], saved()) == (1, False, first)
     assert sale("--objective", "minimax", "--force")[0] == 0
     assert saved() != first
 
 
 def test_json_tells_everything(sale: SaleLearn) -> None:
-    code, out, _ = sale("--json", "--force")
+    code, out, _ = sale("--json", "--force", calibrated=True)
     told = json.loads(out)
     assert (code, told["saved"]) == (0, True)
-    assert [one["objective"] for one in told["results"]] == ["minimax", "labelled"]
+    assert [(one["objective"], one["corrected"]) for one in told["results"]] == [
+        (objective, corrected) for corrected in (False, True) for objective in ("minimax", "labelled")
+    ]
     for one in told["results"]:
         weights = one["weights"]
         assert abs(weights["entropy"]) + sum(weights["judges"].values()) == pytest.approx(1)
@@ -131,17 +134,22 @@ def test_json_tells_everything(sale: SaleLearn) -> None:
         assert sum(held["outcomes"]) == 120
 
 
-def test_corrected_marks_are_tried_and_not_saved(sale: SaleLearn) -> None:
-    code, out, _ = sale("--objective", "labelled", "--calibrate", "--json", "--force")
+def test_corrected_marks_are_tried_and_count_only_where_they_help(sale: SaleLearn) -> None:
+    code, out, _ = sale("--objective", "labelled", "--json", "--force", calibrated=True)
     told = json.loads(out)
-    [raw], [corrected] = told["results"], told["corrected"]
+    raw, corrected = told["results"]
     assert corrected["weights"] != raw["weights"]
     assert corrected["held_out"]["solved"]["mean"] > 0.5
+    assert told["calibration"]["helps"] is told["calibration"]["saved"] is False
     found = saved()
     assert code == 0
     assert found is not None
     assert found.weights.entropy == raw["weights"]["entropy"]
-    assert "labelled, marks corrected" in sale("--objective", "labelled", "--calibrate", "--force")[1]
+    assert found.calibrated is not None
+    assert found.calibrated.weights.entropy == corrected["weights"]["entropy"]
+    out = sale("--objective", "labelled", "--force", calibrated=True)[1]
+    assert "labelled, marks corrected" in out
+    assert "corrected marks gain" in out
 
 
 def test_show_and_forget(sale: SaleLearn) -> None:
@@ -156,7 +164,7 @@ def test_show_and_forget(sale: SaleLearn) -> None:
     assert "120 auctions" in err
     assert "forgotten" in sale("--forget")[1]
     assert saved() is None
-    assert in_use() == pool().market_weights()
+    assert goes_by() == pool().market_weights()
     assert "nothing was learned" in sale("--forget")[1]
 
 
@@ -164,9 +172,11 @@ def test_a_pool_file_that_was_changed_since_counts(sale: SaleLearn) -> None:
     sale("--objective", "labelled", "--force")
     spec, found = pool(), saved()
     assert found is not None
-    own = Weights(0.02, 0.0, dict.fromkeys(spec.names, 0.25))
-    assert learned.in_use(own, spec.hash(), prompts_hash(spec), None) == own
-    assert learned.in_use(found.instead_of, spec.hash(), prompts_hash(spec), None) == found.weights
+    now = spec.weights.model_copy(update={"entropy": 0.0, "judges": dict.fromkeys(spec.names, 0.25)})
+    changed = spec.model_copy(update={"weights": now})
+    assert in_use(changed, prompts_hash(spec)).weights == changed.market_weights()
+    assert "the weights in practice.toml were changed since" in in_use(changed, prompts_hash(spec)).unused[0]
+    assert in_use(spec, prompts_hash(spec)).weights == found.weights
 
 
 def test_too_few_auctions_say_how_many_are_needed(sale: SaleLearn, tmp_path: Path) -> None:
@@ -203,6 +213,19 @@ def test_auctions_of_other_pools_and_damaged_ones_are_left_out(sale: SaleLearn, 
     assert "left out: 12;" in err
 
 
+def test_weights_that_an_earlier_sale_saved_count_as_before(sale: SaleLearn) -> None:
+    sale("--objective", "labelled", "--force")
+    spec, found = pool(), saved()
+    assert found is not None
+    path = learned.store(spec.hash(), prompts_hash(spec))
+    row = json.loads(path.read_text()) | {"version": 1}
+    for name in ("pool_hash", "prompts_hash", "suite", "tasks", "sale", "calibrated"):
+        del row[name]
+    path.write_text(json.dumps(row))
+    assert goes_by() == found.weights
+    assert "from 120 auctions on " in sale("--show")[2]
+
+
 def test_a_damaged_file_of_weights_is_said_by_every_run(sale: SaleLearn) -> None:
     spec = pool()
     path = learned.store(spec.hash(), prompts_hash(spec))
@@ -223,7 +246,7 @@ def test_doctor_says_where_the_weights_come_from(sale: SaleLearn, capfd: pytest.
     assert "weights   those of practice.toml" in capfd.readouterr().out
     sale("--objective", "labelled", "--force")
     main(["doctor"])
-    assert "weights   learned from 120 auctions on " in capfd.readouterr().out
+    assert "weights   your own, learned from 120 auctions on " in capfd.readouterr().out
 
 
 def test_titles_are_cleaned_and_solvers_are_silent(tmp_path: Path) -> None:

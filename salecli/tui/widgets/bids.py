@@ -7,11 +7,11 @@ from rich.text import Text
 from textual.widgets import Static
 
 from salecli.core.text import clean
-from salecli.core.values import Auction
-from salecli.core.words import rate, shortened
+from salecli.core.values import Auction, Mark
+from salecli.core.words import marked, rate, shortened
 
-_CELL = 7
-"""Columns that a number takes, with its gap."""
+_CELL, _PAIR = 7, 12
+"""Columns that a number takes, and a mark that was put right beside what was given, with their gaps."""
 
 
 class BidTable(Static):
@@ -32,10 +32,11 @@ class BidTable(Static):
         auction = self._auction
         judged = {mark.judge for mark in auction.marks}
         judges = [*(name for name in auction.prices if name in judged), *sorted(judged - set(auction.prices))]
-        marks = {(mark.judge, mark.agent, mark.refined): mark.value for mark in auction.marks}
+        marks = {(mark.judge, mark.agent, mark.refined): mark for mark in auction.marks}
         scores = {(score.agent, score.refined): score for score in auction.scores}
         lowest = min((score.total for score in auction.scores), default=0.0)
         grid = width >= 18 + _CELL * (6 + len(judges))
+        brief = width < 18 + _CELL * 6 + _PAIR * len(judges)
         full = width >= 18 + _CELL * 7
         some = width >= 18 + _CELL * 3
         heads = ["bid", "tokens", "marks", "score"] if some else ["bid", "tokens", "score"]
@@ -49,22 +50,22 @@ class BidTable(Static):
             key = (bid.agent, bid.refined)
             score, price = scores.get(key), auction.prices.get(bid.agent)
             own = [(judge, marks.get((judge, *key))) for judge in judges]
-            known = [value for _, value in own if value is not None]
+            known = [mark.counted for _, mark in own if mark is not None]
             won = key == (auction.winner, auction.winner_refined)
             name = shortened(clean(bid.agent, False), 12) + " refined" * bid.refined
             if grid and full:
-                marked = [_mark(value, judge == bid.agent) for judge, value in own]
+                judged_by = [_mark(mark, judge == bid.agent, brief) for judge, mark in own]
             else:
-                marked = [f"{sum(known) / len(known):.1f}" if known else "-"]
+                judged_by = [f"{sum(known) / len(known):.1f}" if known else "-"]
             total = f"{score.total:+.3f}{'*' if score.total == lowest else ' '}" if score else "- "
-            cells = [name + " won" * won, f"{bid.tokens:,}", *(marked if some else ()), total]
+            cells = [name + " won" * won, f"{bid.tokens:,}", *(judged_by if some else ()), total]
             if full:
                 cells = [
                     cells[0],
                     "-" if price is None else rate(price),
                     f"{bid.tokens:,}",
                     f"{bid.entropy:.2f}",
-                    *marked,
+                    *judged_by,
                     f"{score.cost:.3f}" if score else "-",
                     f"{score.value:.3f}" if score else "-",
                     total,
@@ -73,8 +74,9 @@ class BidTable(Static):
         return table
 
 
-def _mark(value: float | None, own: bool) -> str:
-    """A mark; an agent's own stands in brackets."""
-    if value is None:
+def _mark(mark: Mark | None, own: bool, brief: bool) -> str:
+    """A mark; an agent's own stands in brackets, and `brief` leaves out what was given if another counts."""
+    if mark is None:
         return "-"
-    return f"({value:.1f})" if own else f"{value:.1f}"
+    said = marked(mark, brief)
+    return f"({said})" if own else said

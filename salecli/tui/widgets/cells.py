@@ -187,25 +187,39 @@ def _top(view: View) -> float:
 
 def _mark(judge: str) -> Callable[[View, str, int], Cell]:
     def cell(view: View, agent: str, width: int) -> Cell:
-        def mark(refined: bool) -> str:
-            value = view.board.mark(judge, (agent, refined))
+        def mark(refined: bool, brief: bool) -> str:
+            value = view.board.mark(judge, (agent, refined), brief)
             return f"({value})" if value and judge == agent else value
 
-        return _two(view, agent, width, mark)
+        return _marked(view, agent, width, mark)
 
     return cell
 
 
 def _mean(view: View, agent: str, width: int) -> Cell:
-    def mean(refined: bool) -> str:
+    def mean(refined: bool, brief: bool) -> str:
         found = [
-            view.board.marks[judge, agent, refined].value
+            view.board.marks[judge, agent, refined]
             for judge in view.board.agents
             if (judge, agent, refined) in view.board.marks
         ]
-        return f"{sum(found) / len(found):.1f}" if found else ""
+        if not found:
+            return ""
+        counts = f"{sum(mark.counted for mark in found) / len(found):.1f}"
+        if brief or not view.board.calibrated:
+            return counts
+        return f"{sum(mark.value for mark in found) / len(found):.1f}->{counts}"
 
-    return _two(view, agent, width, mean)
+    return _marked(view, agent, width, mean)
+
+
+def _marked(view: View, agent: str, width: int, told: Callable[[bool, bool], str]) -> Cell:
+    """Marks of both bids, given and counted; where there is no room for that, those that count alone."""
+    full = _two(view, agent, width, lambda refined: told(refined, False))
+    both = not told(False, True) or not told(True, True) or len(full) > 1
+    if both and sum(cell_len(text) for text, _ in full) < width:
+        return full
+    return _two(view, agent, width, lambda refined: told(refined, True))
 
 
 def _cost(view: View, agent: str, width: int) -> Cell:
@@ -246,9 +260,10 @@ def _two(view: View, agent: str, width: int, told: Callable[[bool], str]) -> Cel
         return ((_slot(first), ""),) if first else ()
     stands = view.key(agent)[1] or (agent, True) not in view.board.scores
     old, new = ("muted", "") if stands else ("", "muted")
-    if not first or cell_len(_slot(second)) + 10 > width:
+    start = f"{_slot(first):<6} "
+    if not first or cell_len(start + _slot(second)) + 3 > width:
         return ((_slot(second if stands else first), ""),)
-    return ((f"{_slot(first):<7}", old), ("> ", "muted"), (_slot(second), new))
+    return ((start, old), ("> ", "muted"), (_slot(second), new))
 
 
 def _slot(text: str) -> str:

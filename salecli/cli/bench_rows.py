@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from salecli.cli.benchmarket import marketed
+from salecli.cli.bench_market import marketed
 from salecli.cli.output import Output
 from salecli.core.words import plural
 
