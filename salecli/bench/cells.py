@@ -137,6 +137,10 @@ class Embedding:
 
 
 Item: TypeAlias = Cell | Opinion | Reply | Choices | Attempt | Embedding
+_KINDS: Mapping[str, type[Any]] = {
+    kind.__name__.lower(): kind for kind in (Cell, Opinion, Reply, Choices, Attempt, Embedding)
+}
+"""By what a line says that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +189,13 @@ class Ledger:
         self.choices: dict[str, Choices] = {}
         self.attempts: dict[str, Attempt] = {}
         self.embeddings: dict[str, Embedding] = {}
-        self._kept: dict[str, tuple[type[Any], dict[str, Any]]] = {
-            "cell": (Cell, self.cells),
-            "opinion": (Opinion, self.opinions),
-            "reply": (Reply, self.replies),
-            "choices": (Choices, self.choices),
-            "attempt": (Attempt, self.attempts),
-            "embedding": (Embedding, self.embeddings),
+        self._kept: dict[type[Item], dict[str, Any]] = {
+            Cell: self.cells,
+            Opinion: self.opinions,
+            Reply: self.replies,
+            Choices: self.choices,
+            Attempt: self.attempts,
+            Embedding: self.embeddings,
         }
         self._writing = threading.Lock()
         try:
@@ -217,10 +221,9 @@ class Ledger:
         Raises:
             EnvironmentFault: it cannot be written.
         """
-        name = type(one).__name__.lower()
         with self._writing:
-            self._write({"kind": name, **asdict(one)})
-        self._kept[name][1][one.key] = one
+            self._write({"kind": type(one).__name__.lower(), **asdict(one)})
+        self._kept[type(one)][one.key] = one
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""
@@ -251,13 +254,11 @@ class Ledger:
             return
         for number, line in enumerate(known.splitlines(), 1):
             try:
-                record = json.loads(line)
                 if number == 1:
-                    self.header.check(record, self.file)
+                    self.header.check(json.loads(line), self.file)
                     continue
-                kind, kept = self._kept[record.pop("kind")]
-                one = _adapter(kind).validate_python(record)  # type: ignore[arg-type]
-                kept[one.key] = one
+                one = read_line(line)
+                self._kept[type(one)][one.key] = one
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 said = str(error).splitlines()[0]
                 raise UsageError(
@@ -274,6 +275,13 @@ class Ledger:
             ) from error
 
 
+def read_line(line: bytes) -> Item:
+    """What one line after the first holds; ValueError, KeyError and their like where it is none."""
+    record = json.loads(line)
+    found: Item = _adapter(record.pop("kind")).validate_python(record)
+    return found
+
+
 def hashed(*parts: object) -> str:
     """Identity of a few values that JSON knows."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
@@ -281,7 +289,7 @@ def hashed(*parts: object) -> str:
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: str) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter  # only where a matrix is continued
 
-    return TypeAdapter(kind)
+    return TypeAdapter(_KINDS[kind])
