@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from salecli.bench.matrix import Matrix
     from salecli.core.agent import Pool
 
+_PATIENCE = 1_800.0
+"""Seconds for the embedder: a bench that ran for an hour does not end because the machine is busy."""
+
 
 def routed(matrix: Matrix, pool: Pool, output: Output) -> dict[str, Any]:
     """All rows of results.json over a matrix without gaps, told as a table.
@@ -27,7 +30,7 @@ def routed(matrix: Matrix, pool: Pool, output: Output) -> dict[str, Any]:
     from salecli.bench.table import orders, table
 
     seed = matrix.ledger.header.seed
-    with closing(MiniLM()) as embedder:
+    with closing(MiniLM(_PATIENCE)) as embedder:
         output.story(f"routers: {plural(ORDERS, 'order')} of {plural(len(matrix.tasks), 'task')}")
         known = table(matrix, pool, embedder)
     chosen = market_weights(known)
