@@ -110,6 +110,8 @@ def _ablations(table: Table, chosen: Chosen) -> Iterator[tuple[str, Sell]]:
     yield "no length", lambda: selling.sold(table, weights, length=length)
     yield "no entropy", weighed(lambda one: replace(one, entropy=0.0))
     yield "no jury", hearing(selling.nobody)
+    silent = selling.heard(table, selling.nobody)
+    yield "no jury, with retry", lambda: selling.sold(table, weights, silent, attempts=_RETRY)
     yield "no self mark", hearing(selling.peers)
     yield "no peer marks", hearing(selling.own)
     for judge in table.prices:
