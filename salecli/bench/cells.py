@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from salecli.adapters import jsonlines
 from salecli.core.calls import Choice, Usage
@@ -137,7 +137,10 @@ class Embedding:
 
 
 Item: TypeAlias = Cell | Opinion | Reply | Choices | Attempt | Embedding
-_KINDS: Mapping[str, type[Any]] = {kind.__name__.lower(): kind for kind in get_args(Item)}
+_KINDS: Mapping[str, type[Any]] = {
+    kind.__name__.lower(): kind for kind in (Cell, Opinion, Reply, Choices, Attempt, Embedding)
+}
+"""By what a line says that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +280,7 @@ class Ledger:
 def read_line(line: bytes) -> Item:
     """What one line after the first holds; ValueError, KeyError and their like where it is none."""
     record = json.loads(line)
-    found: Item = _adapter(_KINDS[record.pop("kind")]).validate_python(record)  # type: ignore[arg-type]
+    found: Item = _adapter(record.pop("kind")).validate_python(record)
     return found
 
 
@@ -288,7 +291,7 @@ def hashed(*parts: object) -> str:
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: str) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter  # only where a matrix is continued
 
-    return TypeAdapter(kind)
+    return TypeAdapter(_KINDS[kind])

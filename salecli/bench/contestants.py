@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
@@ -23,7 +23,7 @@ from salecli.core.ports import Model, Sandbox
 from salecli.core.values import Bid, Patch, Tests, Work, WorkEnd
 from salecli.core.verdict import judged, reached
 from salecli.core.work import work
-from salecli.errors import EnvironmentFault
+from salecli.errors import EnvironmentFault, ModelError
 
 Result = TypeVar("Result")
 Proof = Literal["gold", "null"]
@@ -155,11 +155,19 @@ class Bidder:
         return Cell(key, stage.posed.name, self.name, outcome, reason, lost=why.usage, seconds=seconds)
 
     def opinion(self, stage: Stage, bids: Sequence[Bid], key: str) -> Opinion:
-        """Its marks of all bids on a task, as a judge."""
+        """Its marks of all bids on a task, asked after its own bid: what its prefix cache holds counts."""
         with self.turn:
+            if not self.agent.remote:
+                self._read(self.agent.render("bid", stage.task))
             marks, missing = result(mark(self.agent, stage.task, bids))
         why = {agent: failure.reason for (agent, _), failure in missing.items()}
         return Opinion(key, stage.posed.name, self.name, tuple(marks), why)
+
+    def _read(self, turns: Sequence[Turn]) -> None:
+        """Put a prompt into the model's prefix cache; where that fails, the call that follows says why."""
+        with suppress(ModelError), closing(self.agent.model.stream(turns, Limits(max_tokens=1))) as stream:
+            for _ in stream:
+                pass
 
     def opinion_key(self, posed: SuiteTask, bids: Sequence[Bid]) -> str:
         """Identity of an opinion: the judge, the task, the plans."""

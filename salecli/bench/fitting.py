@@ -8,16 +8,21 @@ from typing import Any
 
 from salecli.adapters.highs import solve
 from salecli.adapters.isotonic import isotonic
+from salecli.bench.selling import marking
 from salecli.bench.table import FOLDS, Table, folds
 from salecli.core.calibration import Correction, corrected, corrections
 from salecli.core.heldout import lacking, usable
-from salecli.core.learning import Case, Objective, Parts, fit
+from salecli.core.learning import Case, Objective, Parts, fit, winner
 from salecli.core.scoring import plain_cost, plain_entropy
 from salecli.core.values import Mark, Weights
 from salecli.errors import UsageError
 
 SECONDS = 30.0
 """For each program."""
+DIALS = (0.0, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+"""Values of w_c that are tried."""
+BELOW = 0.75
+"""Share of the largest agent's cost that a market should stay below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,53 @@ def market_weights(table: Table) -> Chosen:
         return fitted(table, "labelled")
     except UsageError as error:
         return of_pool(table, f"the pool's ({error.message})")
+
+
+def dialled(table: Table, chosen: Chosen) -> Chosen:
+    """`chosen` with its cost dial set for each fold on the others, everything else as it is.
+
+    To the highest pass@1 among those dials at which the market without memory takes at most BELOW of what
+    the largest agent alone takes.
+
+    Raises:
+        UsageError: no dial is as cheap as that.
+    """
+    known, largest = cases(table), table.agents[-1]
+    alone = [
+        (table.plan_spent(task.name, largest) + table.work_spent(task.name, largest)).usd
+        for task in table.tasks
+    ]
+    auction = [_auction_usd(table, task.name) for task in table.tasks]
+    parts = folds(table.tasks)
+    by_fold: list[Weights] = []
+    by_task: dict[int, Weights] = {}
+    for number, fold in enumerate(parts):
+        own = chosen.by_fold[number % len(chosen.by_fold)]
+        rest = [at for at in range(len(known)) if at not in fold and known[at].bids]
+        budget = BELOW * sum(alone[at] for at in rest)
+        found: list[tuple[int, float, Weights]] = []
+        for dial in DIALS:
+            weights = replace(own, cost=dial)
+            won = {at: winner(known[at], weights) for at in rest}
+            works = (table.work_spent(table.tasks[at].name, one.agent).usd for at, one in won.items())
+            usd = sum(works) + sum(auction[at] for at in rest)
+            if usd <= budget:
+                found.append((sum(bool(one.solved) for one in won.values()), -usd, weights))
+        if not found:
+            raise UsageError(
+                f"with its auctions it takes more than {100 * BELOW:.0f} % of what {largest} alone takes",
+                "longer works would make auctions count for less",
+            )
+        by_fold.append(max(found, key=lambda one: one[:2])[2])
+        by_task |= dict.fromkeys(fold, by_fold[-1])
+    source = f"{chosen.source}; the cost dial too"
+    return Chosen(source, chosen.objective, tuple(by_fold), tuple(by_task[at] for at in range(len(known))))
+
+
+def _auction_usd(table: Table, task: str) -> float:
+    """What all bids and marks on a task take."""
+    marks = marking(table, task, table.marks[task]).values()
+    return sum(table.plan_spent(task, agent).usd for agent in table.prices) + sum(one.usd for one in marks)
 
 
 def fold_corrections(table: Table) -> list[Mapping[str, Correction]]:

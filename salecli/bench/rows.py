@@ -110,12 +110,15 @@ def _ablations(table: Table, chosen: Chosen) -> Iterator[tuple[str, Sell]]:
     yield "no length", lambda: selling.sold(table, weights, length=length)
     yield "no entropy", weighed(lambda one: replace(one, entropy=0.0))
     yield "no jury", hearing(selling.nobody)
+    silent = selling.heard(table, selling.nobody)
+    yield "no jury, with retry", lambda: selling.sold(table, weights, silent, attempts=_RETRY)
     yield "no self mark", hearing(selling.peers)
     yield "no peer marks", hearing(selling.own)
     for judge in table.prices:
         yield f"without judge {judge}", hearing(selling.without(judge))
     yield "integer marks", hearing(selling.digits)
     yield "calibrated marks", lambda: _calibrated(table, chosen)
+    yield "dial fitted", lambda: selling.sold(table, fitting.dialled(table, chosen).by_task)
     yield "the pool's weights", lambda: selling.sold(table, fitting.of_pool(table).by_task)
     for objective in OBJECTIVES:
         yield f"{objective} weights", partial(_fitted, table, chosen, objective)
@@ -134,14 +137,10 @@ def _calibrated(table: Table, chosen: Chosen) -> Sequence[Played]:
     return selling.sold(table, again.by_task, marks)
 
 
-_DIALS = (0.0, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
-"""w_c, for the market's own curve."""
-
-
 def _dialled(table: Table, chosen: Chosen) -> Curve:
     """What the market without memory comes to as the cost dial is turned, its other weights as they are."""
     points = []
-    for cost in _DIALS:
+    for cost in fitting.DIALS:
         sold = selling.sold(table, [replace(one, cost=cost) for one in chosen.by_task])
         usd, solved = np.mean([[one.usd, one.solved] for one in sold], axis=0)
         points.append((float(usd), float(solved)))

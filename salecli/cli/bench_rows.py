@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from salecli.bench.matrix import Matrix
     from salecli.core.agent import Pool
 
+_PATIENCE = 1_800.0
+"""Seconds for the embedder: a bench that ran for an hour does not end because the machine is busy."""
+
 
 def routed(matrix: Matrix, pool: Pool, count: int, output: Output) -> dict[str, Any]:
     """All rows of results.json over a matrix without gaps, played in `count` orders and told as a table.
@@ -29,7 +32,7 @@ def routed(matrix: Matrix, pool: Pool, count: int, output: Output) -> dict[str, 
     from salecli.bench.table import orders, table
 
     seed = matrix.ledger.header.seed
-    with closing(MiniLM()) as embedder:
+    with closing(MiniLM(_PATIENCE)) as embedder:
         output.story(f"routers: {plural(count, 'order')} of {plural(len(matrix.tasks), 'task')}")
         known = table(matrix, pool, KnownEmbedder(embedder, matrix.ledger))
     chosen = market_weights(known)

@@ -27,6 +27,7 @@ def made(
     embeddings: Sequence[Sequence[float]] | None = None,
     weights: Weights = JURY,
     entropy: Callable[[int, str], float] = lambda task, agent: 0.1,
+    work: int = WORK,
 ) -> Table:
     """A row of outcomes for each task, the cheapest agent's first; unless told, marks know what solves."""
     tasks = tuple(
@@ -40,7 +41,7 @@ def made(
         for agent, passed in outcomes.items():
             usage = Usage(prompt=PLAN - 40, evaluated=PLAN - 40, generated=40)
             bid = Bid(agent, f"plan of {agent}", 40, entropy(number, agent), 1000, usage=usage)
-            done = Usage(prompt=WORK, evaluated=WORK - 60, generated=60)
+            done = Usage(prompt=work, evaluated=work - 60, generated=60)
             cells[task.name, agent] = Cell(
                 key=f"{task.name} {agent}",
                 task=task.name,

@@ -114,6 +114,8 @@ def test_every_agent_bids_works_and_marks_once(scene: Scene) -> None:
     for one in opinions:
         assert [mark["agent"] for mark in one["marks"]] == names
         assert all(len(mark["probabilities"]) == 6 for mark in one["marks"])
+        # As in an auction: the task is in the judge's prefix cache since its own bid.
+        assert all(mark["usage"]["evaluated"] < mark["usage"]["prompt"] for mark in one["marks"])
     again = run(scene, "practice", "--tasks", "2")
     assert again.code == 0
     assert "8 of 8 results known already" in again.stderr

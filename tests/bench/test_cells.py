@@ -8,9 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from salecli.bench.cells import MATRIX, RESULTS, Cell, Header, Ledger, Opinion, Worked
+from salecli.bench.cells import (
+    MATRIX,
+    RESULTS,
+    RESULTS_SCHEMA,
+    Attempt,
+    Cell,
+    Choices,
+    Header,
+    Ledger,
+    Opinion,
+    Reply,
+    Worked,
+)
 from salecli.bench.outcomes import check_earlier
-from salecli.core.calls import Usage
+from salecli.core.calls import Choice, Usage
 from salecli.core.values import Bid, Mark
 from salecli.errors import UsageError
 
@@ -18,16 +30,22 @@ HEADER = Header("humaneval", "practice", "abc", "def", 0)
 BID = Bid("xs", "1. say", 4, 0.25, 768, usage=Usage(10, 9, 4, 0.1))
 WORKED = Worked("tests pass", "", "1 of 1 tests pass", ("write a.py",), Usage(20, 12, 8, 0.2), "diff\udcff")
 CELL = Cell("k1", "task", "xs", "passed", "good", BID, WORKED, seconds=2.0)
+REPLY = Reply("k3", "xs", ("1. ", "say"), (0.5, 0.25), (), Usage(10, 9, 2, 0.1), 768)
+CHOICES = Choices("k4", "xs", (Choice((0.5, 0.5), 0.9, Usage(10, 9)),))
+ATTEMPT = Attempt("k5", "task", "xs", "failed", WORKED, 2.0)
 OPINION = Opinion("k2", "task", "xs", (Mark("xs", "xs", False, 2.5, (0.5, 0.5), 0.9),), {"s": "dead"})
 
 
 def test_what_was_added_is_read_again(tmp_path: Path) -> None:
     with Ledger(tmp_path, HEADER) as ledger:
-        ledger.add(CELL)
-        ledger.add(OPINION)
+        for one in (CELL, OPINION, REPLY, CHOICES, ATTEMPT):
+            ledger.add(one)
     with Ledger(tmp_path, HEADER) as ledger:
         assert ledger.cells == {"k1": CELL}
         assert ledger.opinions == {"k2": OPINION}
+        assert ledger.replies == {"k3": REPLY}
+        assert ledger.choices == {"k4": CHOICES}
+        assert ledger.attempts == {"k5": ATTEMPT}
         assert ledger.cells["k1"].usage == BID.usage + WORKED.usage
         ledger.add(replace(CELL, outcome="failed"))
     with Ledger(tmp_path, HEADER) as ledger:
@@ -65,13 +83,16 @@ def test_another_matrix_is_refused_with_the_difference(
 ) -> None:
     with Ledger(tmp_path, HEADER):
         pass
-    (tmp_path / RESULTS).write_text((tmp_path / MATRIX).read_text())
+    results = json.loads((tmp_path / MATRIX).read_text()) | {"schema": RESULTS_SCHEMA}
+    (tmp_path / RESULTS).write_text(json.dumps(results))
     other = replace(HEADER, **{field: value})  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=says):
         Ledger(tmp_path, other)
+    check_earlier(tmp_path, HEADER)
+    if field == "schema":  # results have their own
+        (tmp_path / RESULTS).write_text(json.dumps(results | {"schema": 1}))
     with pytest.raises(UsageError, match=says):
         check_earlier(tmp_path, other)
-    check_earlier(tmp_path, HEADER)
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"kind":"cell"}', '{"no":"kind"}', "[]"])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from salecli.bench import selling
-from salecli.bench.fitting import fitted, fold_corrections, market_weights
+from salecli.bench.fitting import dialled, fitted, fold_corrections, market_weights, of_pool
 from salecli.bench.table import Table, folds
 from salecli.core.learning import Objective
 from salecli.core.values import Weights
@@ -137,6 +137,22 @@ def test_a_fold_s_corrections_never_saw_its_outcomes() -> None:
     before, after = fold_corrections(table), fold_corrections(outcomes_and_marks(fold))
     for at in range(100):
         assert (before[at] == after[at]) is (at in fold)
+
+
+def test_the_dial_is_set_where_it_solves_most_for_three_quarters_of_the_price() -> None:
+    """All marks are for l, hardly less for m, and little for the others, one of whom solves nothing."""
+    liked: Marks = lambda task, judge, agent: {"xs": 3.0, "s": 3.0, "m": 4.9, "l": 5.0}[agent]  # noqa: E731
+    outcomes = [[at % 2 == 0, False, True, True] for at in range(40)]
+    table = made(outcomes, liked, work=10_000)
+    chosen = dialled(table, of_pool(table))
+    assert {one.agents for one in selling.sold(table, [replace(JURY, cost=0.0)] * 40)} == {("l",)}
+    assert {one.agents for one in selling.sold(table, chosen.by_task)} == {("m",)}
+    fold = folds(table.tasks)[3]
+    turned = [[True, False, False, False] if at in fold else row for at, row in enumerate(outcomes)]
+    again = made(turned, liked, work=10_000)
+    assert dialled(again, of_pool(again)).by_fold[3] == chosen.by_fold[3]
+    with pytest.raises(UsageError, match="it takes more than 75 % of what l alone takes"):
+        dialled(made(outcomes, liked), of_pool(table))
 
 
 def test_too_few_tasks_leave_the_pool_s_weights_and_say_so() -> None:
