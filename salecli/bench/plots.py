@@ -326,6 +326,8 @@ def _wins(figure: Figure, results: Results) -> bool:
 
 def _calibration(figure: Figure, results: Results) -> bool:
     """Share solved against mean opinion: on the diagonal opinions are what they say."""
+    from matplotlib.lines import Line2D
+
     groups = {
         name: {one: found.curve for one, found in group.items() if found.curve}
         for name, group in results.calibration.items()
@@ -341,15 +343,12 @@ def _calibration(figure: Figure, results: Results) -> bool:
         for name, curve in curves.items():
             marker, colour = _style(known_names.index(name))
             bins = sorted(point for point in curve if known(point[0]) and known(point[1]))
-            (line,) = axes.plot(
-                [x for x, _, _ in bins],
-                [100 * y for _, y, _ in bins],
-                marker=marker,
-                markersize=4,
-                linewidth=1.2,
-                color=colour,
-            )
-            labels.setdefault(_shown(name), line)
+            x, y = [x for x, _, _ in bins], [100 * y for _, y, _ in bins]
+            axes.plot(x, y, linewidth=1.2, alpha=0.5, color=colour)
+            most = max((count for _, _, count in bins), default=1)
+            sizes = [6 + 44 * count / most for _, _, count in bins]  # few opinions, small marker
+            axes.scatter(x, y, s=sizes, marker=marker, color=colour, zorder=3)
+            labels.setdefault(_shown(name), Line2D([], [], marker=marker, markersize=5, color=colour))
         axes.set_title(_shown(title))
         axes.set_xlabel("mean opinion, 0 to 1")
         axes.set_ylim(-2, 102)
