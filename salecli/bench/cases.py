@@ -54,7 +54,7 @@ def read(folder: Path, wanted: Header, prices: Mapping[str, float], plan_tokens:
                 one = read_line(line)
                 if isinstance(one, Cell):
                     cells.setdefault(one.task, {})[one.agent] = one
-                else:
+                elif isinstance(one, Opinion):
                     opinions.setdefault(one.task, {})[one.judge] = one
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             said = str(error).splitlines()[0]
