@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -19,11 +20,19 @@ from salecli.adapters import learned
 from salecli.bench.cells import MATRIX
 from salecli.build import market
 from salecli.cli import main
+from salecli.cli.output import Output
+from salecli.cli.story import Story
 from salecli.config import load_settings
+from salecli.core import events
 from salecli.core.agent import Pool
+from salecli.core.auction import hold
+from salecli.core.decisions import Decisions
+from salecli.core.round import Round
+from salecli.core.scoring import TOP_MARK
 from salecli.core.values import Weights
 from salecli.pool import PoolSpec, load_pool
 from salecli.weighing import in_use
+from tests.core.world import TASK, play
 from tests.past_benches import bench
 from tests.past_markets import prompts_hash
 
@@ -144,6 +153,50 @@ def test_marks_are_put_right_where_that_does_better_and_the_switch_takes_it_back
     )
     assert sale("learn", "--forget")[0] == 0
     assert stocked(own) == before
+
+
+def sold(own: Path, **overrides: object) -> tuple[list[dict[str, Any]], Round, str]:
+    """An auction of the pool's real models: its events without times, the round, and the story of it."""
+    record, stream = Round(), io.StringIO()
+    with market(load_settings(overrides=overrides), load_pool(str(own))) as pool:
+        seen, _ = play(hold(pool, TASK, None, Decisions(), 1, record))
+    began = events.RunStarted(
+        TASK.id, "r", TASK, pool.name, pool.prices, pool.weights, pool.plan_tokens, 1, 0
+    )
+    with Story(Output(stderr=stream)) as story:
+        for event in (began, *seen):
+            story.tell(event)
+    return [timeless(events.to_dict(one)) for one in seen], record, stream.getvalue()
+
+
+def timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: timeless(one) for name, one in value.items() if name != "seconds"}
+    return value
+
+
+def test_an_auction_goes_by_corrected_marks_and_the_switch_leaves_no_trace(own: Path, brought: Path) -> None:
+    seen, record, told = sold(own)
+    pool = stocked(own)
+    assert len(record.marks) == 16
+    for mark in record.marks:
+        assert mark.corrected == pool.corrections[mark.judge].of(mark.value)
+    assert any(abs(mark.counted - mark.value) > 0.2 for mark in record.marks)
+    judges = pool.weights.judges
+    for score in record.scores:
+        given = {mark.judge: mark.counted for mark in record.marks if mark.agent == score.agent}
+        assert score.jury == pytest.approx(sum(judges[one] * given[one] / TOP_MARK for one in judges))
+    assert "marks count as past verdicts put them right" in told
+    [line] = [line for line in told.splitlines() if line.startswith("mark xs")]
+    assert line.count("->") == 4
+
+    off, plain, silent = sold(own, calibration=False)
+    assert "->" not in silent
+    assert "corrected" not in json.dumps(off)
+    assert [mark.value for mark in plain.marks] == [mark.value for mark in record.marks]
+    changed(brought, calibrated=None)
+    assert sold(own)[0] == off
+    assert off != seen
 
 
 def test_marks_that_tell_nothing_are_left_alone(sale: Sale, own: Path, tmp_path: Path) -> None:
