@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,25 +37,28 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
     ) -> None:
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
-    def step(self, closure: None = None) -> None:
+    def step(self) -> None:
         """One step; matrices of one shape, or of its transpose, are computed together."""
-        for group in self.param_groups:
-            alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["mean"] = torch.zeros_like(weight)
-                mean = state["mean"].lerp_(weight.grad, 1 - group["momentum"])
-                ahead = weight.grad.lerp(mean, group["momentum"])
-                wide = ahead if ahead.shape[0] <= ahead.shape[1] else ahead.mT
-                alike.setdefault(tuple(wide.shape), []).append((weight, wide))
-            for pairs in alike.values():
-                steps = orthogonal(torch.stack([wide for _, wide in pairs]))
-                for (weight, _), found in zip(pairs, steps, strict=True):
-                    rows, columns = weight.shape
-                    step = found if rows <= columns else found.mT
-                    weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.sub_(step, alpha=group["lr"] * math.sqrt(max(1.0, rows / columns)))
+        with torch.no_grad():
+            for group in self.param_groups:
+                self._step(group)
+
+    def _step(self, group: dict[str, Any]) -> None:
+        alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
+        for weight in group["params"]:
+            if weight.grad is None:
+                continue
+            state = self.state[weight]
+            if not state:
+                state["mean"] = torch.zeros_like(weight)
+            mean = state["mean"].lerp_(weight.grad, 1 - group["momentum"])
+            ahead = weight.grad.lerp(mean, group["momentum"])
+            wide = ahead if ahead.shape[0] <= ahead.shape[1] else ahead.mT
+            alike.setdefault(tuple(wide.shape), []).append((weight, wide))
+        for pairs in alike.values():
+            steps = orthogonal(torch.stack([wide for _, wide in pairs]))
+            for (weight, _), found in zip(pairs, steps, strict=True):
+                rows, columns = weight.shape
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                by = group["lr"] * math.sqrt(max(1.0, rows / columns))
+                weight.sub_(found if rows <= columns else found.mT, alpha=by)
