@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from salecli.bench import plots
+from salecli.bench.cells import RESULTS
 from salecli.bench.claims import claims
 from salecli.bench.report import title
-from salecli.bench.results import FILE, Results, load, locate
+from salecli.bench.results import Results, load, locate
 from salecli.bench.sections import (
     INTERVAL,
     Picture,
@@ -92,20 +93,20 @@ def keep(source: Path, folder: Path) -> None:
         task.pop("agents", None)
     lines = [f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FILE).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    (folder / RESULTS).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def stale(readme: Path, folder: Path) -> str:
     """What is not of the results in `folder`, in words; empty where all is."""
     text = readme.read_text(encoding="utf-8")
-    if not (folder / FILE).exists():
+    if not (folder / RESULTS).exists():
         return "" if text == renewed(text, "") else "there are no results, and the README tells of some"
     results = load(folder)
     if text != renewed(text, section(results)):
-        return f"{readme.name} is not what {folder / FILE} says"
+        return f"{readme.name} is not what {folder / RESULTS} says"
     drawn = folder / f"{plots.PARETO}.svg"
     if not drawn.exists() or plots.identity(results) not in drawn.read_text(encoding="utf-8"):
-        return f"{drawn} is not drawn from {folder / FILE}"
+        return f"{drawn} is not drawn from {folder / RESULTS}"
     return ""
 
 
@@ -137,13 +138,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _renew(readme: Path, folder: Path, output: Output) -> Exit:
-    if not (folder / FILE).exists():
+    if not (folder / RESULTS).exists():
         output.story(f"no results are kept in {folder}: make results FROM=DIR, the folder of a bench run")
         return Exit.SOLVED
     results = load(folder)
     plots.draw(folder, results, [plots.PARETO], endings=["svg"])
     readme.write_text(renewed(readme.read_text(encoding="utf-8"), section(results)), encoding="utf-8")
-    output.story(f"{readme} and {folder / plots.PARETO}.svg are of {folder / FILE}")
+    output.story(f"{readme} and {folder / plots.PARETO}.svg are of {folder / RESULTS}")
     return Exit.SOLVED
 
 

@@ -15,12 +15,11 @@ from typing import Annotated, Any, NamedTuple, TypeGuard
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from salecli import resources
+from salecli.bench.cells import RESULTS, RESULTS_SCHEMA
 from salecli.bench.played import Kind
 from salecli.core.text import clean
 from salecli.errors import UsageError
 
-FILE = "results.json"
-SCHEMA = 2
 MARKET, NO_MEMORY, ORACLE = "SALE", "SALE without memory", "oracle"
 """Names of rows that have a meaning of their own."""
 WITH, WITHOUT = "with memory", "without memory"
@@ -219,12 +218,12 @@ def locate(named: Path) -> Path:
         UsageError: there is none.
     """
     home = resources.data_folder() / "bench"
-    for found in (named, named / FILE, home / named / FILE):
+    for found in (named, named / RESULTS, home / named / RESULTS):
         if found.is_file():
             return found
-    there = sorted(path.parent.name for path in home.glob(f"*/{FILE}")) if home.is_dir() else []
+    there = sorted(path.parent.name for path in home.glob(f"*/{RESULTS}")) if home.is_dir() else []
     hint = f"there are {', '.join(there)}" if there else "measure first: sale bench run SUITE --out DIR"
-    raise UsageError(f"there is no {FILE} in {named}", hint)
+    raise UsageError(f"there is no {RESULTS} in {named}", hint)
 
 
 def load(named: Path) -> Results:
@@ -250,9 +249,9 @@ def parse(values: Mapping[str, Any], file: Path) -> Results:
         UsageError: as `load`.
     """
     schema = values.get("schema")
-    if schema != SCHEMA:
+    if schema != RESULTS_SCHEMA:
         raise UsageError(
-            f"{file} is of schema {_said(schema)}, and this version of sale reads schema {SCHEMA}",
+            f"{file} is of schema {_said(schema)}, and this version of sale reads schema {RESULTS_SCHEMA}",
             "measure anew: sale bench run SUITE --out NEW",
         )
     if values.get("pool") in _PROOFS and not values.get("rows"):

@@ -85,7 +85,7 @@ def test_every_agent_bids_works_and_marks_once(scene: Scene) -> None:
     found = results(scene)
     assert found["schema"] == 2
     assert found["pool"] == "practice"
-    assert found["weights"]["source"] == "those of practice.toml"
+    assert found["weights"]["pool"]["source"] == "those of practice.toml"
     largest = [task["agents"]["l"] for task in found["tasks"]]
     assert all(one["outcome"] == "passed" for one in largest)
     assert all(0 < one["bid_tokens"] < one["tokens"] for one in largest)
