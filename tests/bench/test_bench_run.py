@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -125,6 +126,13 @@ def test_every_agent_bids_works_and_marks_once(scene: Scene) -> None:
     assert few.code == 2
     assert "2 tasks of the suite practice" in few.stderr
     assert "20 are needed" in few.stderr
+    report = (scene.folder / "out" / "report.md").read_text()
+    assert report.startswith("# SALE on practice: 2 tasks, pool practice\n")
+    assert "](pareto.svg)" in report
+    assert "SALE with retry" in (scene.folder / "out" / "pareto.svg").read_text()
+    shown = scene.run("bench", "show", scene.folder / "out", "--markdown")
+    assert shown.code == 0, shown.stderr
+    assert shown.stdout == re.sub(r"!\[.*\n\n", "", report)
 
 
 @pytest.mark.slow
