@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from salecli.bench.cells import MATRIX, RESULTS, Cell, Header, Ledger, Opinion, Worked
+from salecli.bench.cells import MATRIX, RESULTS, RESULTS_SCHEMA, Cell, Header, Ledger, Opinion, Worked
 from salecli.bench.outcomes import check_earlier
 from salecli.core.calls import Usage
 from salecli.core.values import Bid, Mark
@@ -65,13 +65,16 @@ def test_another_matrix_is_refused_with_the_difference(
 ) -> None:
     with Ledger(tmp_path, HEADER):
         pass
-    (tmp_path / RESULTS).write_text((tmp_path / MATRIX).read_text())
+    results = json.loads((tmp_path / MATRIX).read_text()) | {"schema": RESULTS_SCHEMA}
+    (tmp_path / RESULTS).write_text(json.dumps(results))
     other = replace(HEADER, **{field: value})  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=says):
         Ledger(tmp_path, other)
+    check_earlier(tmp_path, HEADER)
+    if field == "schema":  # results have their own
+        (tmp_path / RESULTS).write_text(json.dumps(results | {"schema": 1}))
     with pytest.raises(UsageError, match=says):
         check_earlier(tmp_path, other)
-    check_earlier(tmp_path, HEADER)
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"kind":"cell"}', '{"no":"kind"}', "[]"])
