@@ -41,8 +41,6 @@ _LONG_FROM, _WORK_FROM, _ALL_FROM = 0.1, 0.2, 0.5
 
 Which step comes next is the hard part to learn: bids alone, and short ones first, teach it fastest.
 """
-_WORKED = 0.5
-"""Share of plans that are carried out once everything is trained: copying is learned before planning."""
 
 
 class Examples:
@@ -77,7 +75,7 @@ class Examples:
         if self.part >= _WORK_FROM:
             if practice.checks:
                 self._second_try(tree, practice)
-            elif self.part < _ALL_FROM or rng.random() < _WORKED:
+            else:
                 self._work(tree, practice)
         if self.part >= _ALL_FROM:
             right = rng.random() < 0.7
