@@ -48,7 +48,12 @@ def _saves(results: Results, market: Row | None) -> Claim:
     found = f"Against {results.largest}: {signed(one.value)} ({_interval(one, signed)})"
     if one.value > _TINY - SAVES:
         found += f", {100 * (one.value + SAVES):.1f} points short of that"
-    return Claim(claim, one.value <= _TINY - SAVES and one.high < 0, f"{found}{_zero(one)}.")
+    found += _zero(one)
+    for length in results.real_lengths:
+        if length.usd is not None:
+            found += f"; were the work {length.work_tokens:,.0f} tokens long: {signed(length.usd.value)}"
+            found += f" ({_interval(length.usd, signed)})"
+    return Claim(claim, one.value <= _TINY - SAVES and one.high < 0, f"{found}.")
 
 
 def _leads(results: Results, market: Row | None) -> Claim:

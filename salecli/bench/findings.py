@@ -158,11 +158,12 @@ def auction(results: Results) -> Section | None:
         ]
     if results.real_lengths:
         parts += [
-            "The same auctions, were the work as long as that of real agents:",
+            f"The same auctions, were {results.largest}'s work as long as that of real agents, and all work"
+            f" longer by as much; cost is that of the market against {results.largest} alone:",
             Table(
-                ["work after", "tokens", "auction"],
+                ["work after", "tokens", "auction", "cost", INTERVAL],
                 [
-                    [one.source, f"{one.work_tokens:,.0f}", percent(one.share, 2)]
+                    [one.source, f"{one.work_tokens:,.0f}", percent(one.share, 2), *two(one.usd, signed)]
                     for one in results.real_lengths
                 ],
             ),

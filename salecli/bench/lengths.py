@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from salecli.bench.statistics import Bootstrap, ByTask, Floats
 from salecli.bench.suites import spread
 from salecli.bench.table import Table
 
@@ -13,28 +14,43 @@ _POINTS = 500
 _REAL = (
     (
         20_000,
-        "most solved trajectories of mini-SWE-agent on SWE-bench Verified are shorter, every token counted"
-        " once (arXiv 2602.16069)",
+        "successful trajectories of mini-SWE-agent on SWE-bench Verified typically stay below it"
+        " (arXiv 2602.16069)",
     ),
     (
-        4_167_850,
-        "mean of eight models on SWE-bench Verified, every prompt counted anew at each step, cached or not"
+        1_500_000,
+        "two of eight models take over 1.5 million tokens more than a third one on SWE-bench Verified"
         " (arXiv 2604.22750)",
     ),
 )
 """Tokens that the work on one task takes, and who measured it on what."""
 
 
-def at_real_lengths(auction_tokens: float) -> list[dict[str, Any]]:
-    """The auction's share of all tokens, were the work as long as that of real agents."""
-    return [
-        {
-            "work_tokens": tokens,
-            "source": source,
-            "auction_share": round(auction_tokens / (auction_tokens + tokens), 6),
-        }
-        for tokens, source in _REAL
-    ]
+def at_real_lengths(sale: ByTask, largest: ByTask, bootstrap: Bootstrap) -> list[dict[str, Any]]:
+    """The auction's share of all tokens, and what SALE costs, were work as long as that of real agents.
+
+    Every work takes as many times more tokens as it needs for the largest agent's to be that long on average;
+    bids, marks and refinements stay as they are.
+    """
+    works = float((largest.tokens - largest.auction_tokens).mean())
+
+    def stretched(auction: Floats, every: Floats, times: float) -> Floats:
+        return auction + times * (every - auction)
+
+    found = []
+    for tokens, source in _REAL if works else ():
+        times = tokens / works
+        whole = stretched(sale.auction_tokens, sale.tokens, times)
+        usd = [stretched(one.auction_usd, one.usd, times) for one in (sale, largest)]
+        found.append(
+            {
+                "work_tokens": tokens,
+                "source": source,
+                "auction_share": round(float(sale.auction_tokens.sum() / whole.sum()), 6),
+                "usd_against_largest": bootstrap.less_one(*usd),
+            }
+        )
+    return found
 
 
 def plan_and_work(table: Table) -> dict[str, Any]:

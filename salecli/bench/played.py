@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -58,9 +59,10 @@ class Played:
         return sum(one.tokens for agents in self.spent.values() for one in agents.values())
 
     @property
-    def auction_tokens(self) -> int:
-        """Of all phases but the work."""
-        return self.tokens - sum(one.tokens for one in self.spent.get("work", {}).values())
+    def auction(self) -> Spent:
+        """What all phases but the work took."""
+        before = (self.spent.get(phase, {}).values() for phase in PHASES if phase != "work")
+        return sum(itertools.chain.from_iterable(before), Spent())
 
 
 @dataclass(frozen=True, slots=True)

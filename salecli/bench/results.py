@@ -121,11 +121,13 @@ class Calibration(_Part):
 
 
 class RealLength(_Part):
-    """The auction's share of all tokens where work is as long as that of real agents."""
+    """The market where the work is as long as that of real agents."""
 
     work_tokens: float
     source: str
     share: float = Field(alias="auction_share")
+    usd: Estimate | None = Field(None, alias="usd_against_largest")
+    """As `Against.usd`."""
 
 
 class Price(_Part):

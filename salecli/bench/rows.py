@@ -167,5 +167,5 @@ def account(table: Table, found: Rows, chosen: Chosen, seed: int) -> dict[str, A
             "corrected marks": reliability.of_corrected(table),
         },
         **plan_and_work(table),
-        "auction_at_real_lengths": at_real_lengths(float(sale.auction_tokens.mean())),
+        "auction_at_real_lengths": at_real_lengths(sale, largest, bootstrap),
     }

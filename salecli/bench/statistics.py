@@ -90,8 +90,13 @@ class ByTask:
 
     @cached_property
     def auction_tokens(self) -> Floats:
-        """[tasks]."""
-        return self.mean([[one.auction_tokens for one in order] for order in self._orders])
+        """[tasks]: of all phases but the work."""
+        return self.mean([[one.auction.tokens for one in order] for order in self._orders])
+
+    @cached_property
+    def auction_usd(self) -> Floats:
+        """[tasks]: of all phases but the work."""
+        return self.mean([[one.auction.usd for one in order] for order in self._orders])
 
     def by_phase(self) -> dict[str, float]:
         """Tokens per task."""

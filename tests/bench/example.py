@@ -186,7 +186,12 @@ def _rest(chance: random.Random) -> dict[str, Any]:
         ],
         "plan_work_spearman": {"xs": 0.31, "s": None, "m": 0.4, "l": 0.45},
         "auction_at_real_lengths": [
-            {"work_tokens": 48_400, "source": "agents on repository issues", "auction_share": 0.031},
+            {
+                "work_tokens": 48_400,
+                "source": "agents on repository issues",
+                "auction_share": 0.031,
+                "usd_against_largest": [-0.31, -0.36, -0.25],
+            },
             {"work_tokens": 900_000, "source": "long search", "auction_share": 0.0019},
         ],
     }

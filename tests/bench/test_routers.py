@@ -54,7 +54,7 @@ def test_a_single_agent_pays_its_own_bid_and_work() -> None:
         assert first.solved is (agent in "sl")
         assert first.usd == pytest.approx(ALONE[agent])
         assert first.tokens == PLAN + WORK
-        assert first.auction_tokens == PLAN
+        assert first.auction.tokens == PLAN
 
 
 def test_chance_has_the_very_shares_of_the_other_row() -> None:

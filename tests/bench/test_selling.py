@@ -35,7 +35,7 @@ def test_everybody_s_bid_and_all_marks_are_paid_for_and_one_work() -> None:
     marks = PREFIX + 4 * ENDING
     assert one.solved
     assert one.usd == pytest.approx(everybody * (PLAN + marks) + WORK * PRICES["m"] / 1e6)
-    assert one.auction_tokens == 4 * (PLAN + marks)
+    assert one.auction.tokens == 4 * (PLAN + marks)
     assert set(one.spent["work"]) == {"m"}
     assert one.score == pytest.approx(0.01 * 0.16 * 40 / (0.36 * 100) - 1.0)
 

@@ -124,6 +124,12 @@ def test_the_account_of_all_rows_fits_together() -> None:
     assert rows["WTP"]["curve"]
     shares = [one["auction_share"] for one in told["auction_at_real_lengths"]]
     assert 1 > shares[0] > shares[1] > 0
+    # The longer the work, the less the auction counts; in the end it is the winners' prices that count.
+    sale = rows["SALE without memory"]
+    excess = [one["usd_against_largest"][0] for one in told["auction_at_real_lengths"]]
+    assert sale["against_largest"]["usd"][0] > excess[0] > excess[1]
+    paid = sum(sale["task_share"][agent] * price for agent, price in PRICES.items())
+    assert excess[1] == pytest.approx(paid / PRICES["l"] - 1, abs=0.01)
 
 
 def test_too_few_tasks_leave_out_what_must_learn() -> None:
