@@ -102,16 +102,16 @@ guards: ready
 	@$(BIN)/python -m tests.guards
 
 bench: ready
-	@$(BIN)/python -m salecli.bench
+	@$(BIN)/python -m salecli.bench.bars
 
 bench-speed: packages
-	@$(BIN)/python -m salecli.bench.shape_speed
+	@$(BIN)/python -m salecli.bench.bars.shape_speed
 
 bench-shapes: packages
-	@$(BIN)/python -m salecli.bench.shape_auction $(SHAPES)
+	@$(BIN)/python -m salecli.bench.bars.shape_auction $(SHAPES)
 
 results: packages
-	@$(BIN)/python -m salecli.bench.readme $(if $(FROM),--from "$(FROM)")
+	@$(BIN)/python -m salecli.bench.report.readme $(if $(FROM),--from "$(FROM)")
 
 clean:
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

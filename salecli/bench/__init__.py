@@ -1,1 +1,1 @@
-"""What is measured, against which bar: one module per room, each with `rows() -> list[dict]`."""
+"""The evidence: suites, the outcome matrix, the market and routers over it; reports; bars of speed."""

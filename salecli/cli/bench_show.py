@@ -11,7 +11,7 @@ import typer
 from salecli.cli.options import Plain
 
 if TYPE_CHECKING:
-    from salecli.bench.sections import Part, Section
+    from salecli.bench.report.sections import Part, Section
     from salecli.cli.output import Output
 
 Folder = Annotated[
@@ -43,8 +43,8 @@ def show(
     plain: Plain = False,
 ) -> None:
     """Show what a run came to: what held, every router with intervals, ablations, memory, calibration."""
-    from salecli.bench import plots as drawing
-    from salecli.bench import report
+    from salecli.bench.report import document
+    from salecli.bench.report import plots as drawing
     from salecli.bench.results import load, locate
     from salecli.cli.output import Output
 
@@ -53,17 +53,17 @@ def show(
     results = load(file)
     drawn = drawing.draw(file.parent, results) if plots else []
     if markdown:
-        output.exact(report.text(results, pictures=bool(drawn)))
+        output.exact(document.text(results, pictures=bool(drawn)))
     else:
-        output.line([(report.title(results), "bold")])
-        _tell(output, report.sections(results))
+        output.line([(document.title(results), "bold")])
+        _tell(output, document.sections(results))
     if drawn:
         output.story(f"plots: {', '.join(map(str, drawn))}")
 
 
 def compare(first: Folder, second: Folder, plain: Plain = False) -> None:
     """Compare two runs of one suite: what differs, and pass@1 and cost with paired intervals."""
-    from salecli.bench.comparing import comparison
+    from salecli.bench.report.comparing import comparison
     from salecli.bench.results import load, locate
     from salecli.cli.output import Output
 
@@ -78,12 +78,12 @@ def report_beside(file: Path, output: Output) -> None:
     Raises:
         EnvironmentFault: they cannot be written.
     """
-    from salecli.bench import plots, report
+    from salecli.bench.report import document, plots
     from salecli.bench.results import load
 
     results = load(file)
     drawn = plots.draw(file.parent, results) if plots.installed() else []
-    output.story(f"report: {report.write(file.parent, results, pictures=bool(drawn))}")
+    output.story(f"report: {document.write(file.parent, results, pictures=bool(drawn))}")
     if not drawn:
         output.story(
             f"no plots: matplotlib is not installed; {plots.INSTALL}, then sale bench show DIR --plots"
@@ -91,7 +91,7 @@ def report_beside(file: Path, output: Output) -> None:
 
 
 def _tell(output: Output, sections: Sequence[Section]) -> None:
-    from salecli.bench.sections import Picture, Table
+    from salecli.bench.report.sections import Picture, Table
 
     for section in sections:
         output.result("")
@@ -106,7 +106,7 @@ def _part(output: Output, part: Part) -> None:
     from rich.measure import Measurement
     from rich.text import Text
 
-    from salecli.bench.sections import Claim, Table
+    from salecli.bench.report.sections import Claim, Table
     from salecli.core.text import clean
 
     if isinstance(part, Claim):

@@ -71,7 +71,7 @@ def _measured(agent: AgentSpec, one: Place, have: Room, rounds: int) -> dict[str
     from dataclasses import fields
 
     from salecli.adapters.measured import Measured, write
-    from salecli.bench.speed import Subject, speed
+    from salecli.bench.bars.speed import Subject, speed
     from salecli.pool import model_identity
 
     twice = not one.gpu_layers and 2 * one.footprint.memory <= have.memory

@@ -16,8 +16,8 @@ from salecli.adapters.llama import LlamaModel
 from salecli.adapters.llama_refusal import refusal
 from salecli.adapters.machine import default_budget, free_memory
 from salecli.adapters.residency import Residency
-from salecli.bench.shapes import SHAPES, Shape, write
-from salecli.bench.speed import peak
+from salecli.bench.bars.shapes import SHAPES, Shape, write
+from salecli.bench.bars.speed import peak
 from salecli.core.calls import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.llama_fixtures import OPEN, drain

@@ -16,7 +16,7 @@ from salecli.adapters.fit import Room, Wish, place
 from salecli.adapters.footprint import footprint
 from salecli.adapters.gguf_header import read
 from salecli.adapters.machine import Device
-from salecli.bench.shapes import write
+from salecli.bench.bars.shapes import write
 from salecli.config import ModelSettings, Settings
 from salecli.errors import ModelError
 from salecli.pool import load_pool

@@ -11,7 +11,7 @@ import pytest
 from salecli.adapters.chat import chat_of
 from salecli.adapters.llama import LlamaModel
 from salecli.adapters.template import Marks, Refused, TemplateChat, read
-from salecli.bench import bare
+from salecli.bench.bars import bare
 from salecli.core.calls import Limits, Turn
 from salecli.errors import ModelError
 from tests.adapters.llama_fixtures import OPEN, drain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from salecli.bench import batch
+from salecli.bench.bars import batch
 
 
 @pytest.mark.docker

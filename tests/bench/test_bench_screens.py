@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from salecli.adapters.journal import find_run
-from salecli.bench import recordings, screens
-from salecli.bench.pictures import small
-from salecli.bench.screens import Place
-from salecli.bench.terminal import Terminal
+from salecli.bench.bars import recordings, screens
+from salecli.bench.bars.pictures import small
+from salecli.bench.bars.screens import Place
+from salecli.bench.bars.terminal import Terminal
 from salecli.core import events
 from salecli.core.diff import parse
 from tests.tui.scene import repository

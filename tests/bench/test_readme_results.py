@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from salecli.bench.readme import BEGIN, END, KEPT
+from salecli.bench.report.readme import BEGIN, END, KEPT
 from tests.bench.example import example, saved
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def renewing(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "salecli.bench.readme", *map(str, arguments)],
+        [sys.executable, "-m", "salecli.bench.report.readme", *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from salecli.bench.__main__ import LONG, ROOMS, figure, main, mark, write
-from salecli.bench.startup import cpu
+from salecli.bench.bars.__main__ import LONG, ROOMS, figure, main, mark, write
+from salecli.bench.bars.startup import cpu
 
 
 @pytest.mark.parametrize("room", ROOMS + LONG)
 def test_every_room_measures(room: str) -> None:
-    assert callable(importlib.import_module(f"salecli.bench.{room}").rows)
+    assert callable(importlib.import_module(f"salecli.bench.bars.{room}").rows)
 
 
 def test_an_unknown_room_is_said_before_any_is_measured(capsys: pytest.CaptureFixture[str]) -> None:

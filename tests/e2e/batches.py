@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from salecli.bench.batch import FILES, REPLY
-from salecli.bench.scripted import write_pool, write_scripted
+from salecli.bench.bars.batch import FILES, REPLY
+from salecli.bench.bars.scripted import write_pool, write_scripted
 from tests.e2e.scene import Scene
 
 Record = dict[str, Any]

@@ -16,7 +16,7 @@ import pytest
 from salecli import resources
 from salecli.adapters.git import Repository
 from salecli.adapters.journal import Run
-from salecli.bench.terminal import Terminal
+from salecli.bench.bars.terminal import Terminal
 from salecli.core import events
 from tests.adapters.runs import past
 from tests.adapters.sandboxes import change, files, git

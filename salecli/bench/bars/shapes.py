@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from salecli.bench.scripted import byte_letters
+from salecli.bench.bars.scripted import byte_letters
 
 VOCABULARY = 151_936
 _CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from statistics import median
 
-from salecli.bench.differences import difference, excess, solved, spent
-from salecli.bench.results import MARKET, NO_MEMORY, WITH, WITHOUT, Calibration, Results
-from salecli.bench.sections import (
+from salecli.bench.report.differences import difference, excess, solved, spent
+from salecli.bench.report.sections import (
     INTERVAL,
     Part,
     Picture,
@@ -23,6 +22,7 @@ from salecli.bench.sections import (
     thousand,
     two,
 )
+from salecli.bench.results import MARKET, NO_MEMORY, WITH, WITHOUT, Calibration, Results
 
 
 def ablations(results: Results) -> Section | None:

@@ -1,7 +1,7 @@
 """Whether a long batch stays what it was: memory, file handles and time per task over 1,000 tasks.
 
 Not among the rooms that are measured by default, for it takes the better part of an hour:
-`python -m salecli.bench batch`. The models are scripted GGUF files; everything else is what a user has.
+`python -m salecli.bench.bars batch`. The models are scripted GGUF files; everything else is what a user has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from salecli.bench.scripted import write_pool, write_scripted
+from salecli.bench.bars.scripted import write_pool, write_scripted
 
 TASKS = 1_000
 REPLY = "```write answer.py\ndef answer():\n    return 42\n```\n"

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from salecli.bench.differences import chosen, difference, excess, solved, spent
-from salecli.bench.report import facts
+from salecli.bench.report.differences import chosen, difference, excess, solved, spent
+from salecli.bench.report.document import facts
+from salecli.bench.report.sections import (
+    INTERVAL,
+    Part,
+    Section,
+    Table,
+    percent,
+    points,
+    signed,
+    thousand,
+    two,
+)
 from salecli.bench.results import Results
-from salecli.bench.sections import INTERVAL, Part, Section, Table, percent, points, signed, thousand, two
 from salecli.core.words import plural
 from salecli.errors import UsageError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from salecli.bench.differences import difference, excess, solved, spent
+from salecli.bench.report.differences import difference, excess, solved, spent
+from salecli.bench.report.sections import Claim, percent, points, signed, span
 from salecli.bench.results import MARKET, WITH, WITHOUT, Estimate, Results, Row
-from salecli.bench.sections import Claim, percent, points, signed, span
 from salecli.core.words import plural
 
 SOLVES, SAVES, AUCTION = 0.027, 0.25, 0.01

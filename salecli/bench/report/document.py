@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from salecli.bench import findings
-from salecli.bench.claims import claims
 from salecli.bench.played import PHASES
-from salecli.bench.results import Results, Row
-from salecli.bench.sections import (
+from salecli.bench.report import findings
+from salecli.bench.report.claims import claims
+from salecli.bench.report.sections import (
     INTERVAL,
     Picture,
     Section,
@@ -23,6 +22,7 @@ from salecli.bench.sections import (
     thousand,
     two,
 )
+from salecli.bench.results import Results, Row
 from salecli.core.words import plural, rate
 from salecli.errors import EnvironmentFault
 

@@ -1,4 +1,4 @@
-"""`python -m salecli.bench.readme`: the README's results, made anew from the results that are kept.
+"""`python -m salecli.bench.report.readme`: the README's results, made anew from the results that are kept.
 
 Between two comments of the README stands what `section` makes of salecli/bench/measured/results.json, and
 the plot it shows lies beside that file. `--from DIR` keeps the results of a run first; `--check` changes
@@ -13,12 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from salecli.bench import plots
 from salecli.bench.cells import RESULTS
-from salecli.bench.claims import claims
-from salecli.bench.report import title
-from salecli.bench.results import Results, load, locate
-from salecli.bench.sections import (
+from salecli.bench.report import plots
+from salecli.bench.report.claims import claims
+from salecli.bench.report.document import title
+from salecli.bench.report.sections import (
     INTERVAL,
     Picture,
     Section,
@@ -30,6 +29,7 @@ from salecli.bench.sections import (
     thousand,
     two,
 )
+from salecli.bench.results import Results, load, locate
 from salecli.cli.exits import Exit, code_of
 from salecli.cli.output import Output
 from salecli.errors import SaleError, UsageError
@@ -112,7 +112,7 @@ def stale(readme: Path, folder: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Renew the README's results, or say whether they are stale."""
-    parser = argparse.ArgumentParser(prog="python -m salecli.bench.readme", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m salecli.bench.report.readme", description=__doc__)
     parser.add_argument(
         "--from", dest="source", type=Path, metavar="DIR", help="keep this run's results first"
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from salecli.bench import bare
-from salecli.bench.shape_auction import Row, pool_of, shown, told
-from salecli.bench.speed import Subject, speed
+from salecli.bench.bars import bare
+from salecli.bench.bars.shape_auction import Row, pool_of, shown, told
+from salecli.bench.bars.speed import Subject, speed
 from salecli.cli.output import Output
 
 _DECODE, _PREFILL, _AUCTION = 0.95, 0.98, 1.05
@@ -42,7 +42,7 @@ def _report(output: Output, sizes: Sequence[str]) -> int:
             (f"{agent.name}: most memory", found["peak"] / 1e9, "GB", found["estimate"] / 1e9, _within(found))
         )
     output.story("measuring auctions")
-    ratio = bare.apart("salecli.bench.auction", _ROUNDS, pool)[0]["value"]
+    ratio = bare.apart("salecli.bench.bars.auction", _ROUNDS, pool)[0]["value"]
     rows.append(("auction's model time, of the bare loop", ratio, "x", _AUCTION, ratio <= _AUCTION))
     return shown(output, rows)
 

@@ -1,4 +1,4 @@
-"""`python -m salecli.bench.pictures DIR`: the pictures of the screens that the README shows, as SVG.
+"""`python -m salecli.bench.bars.pictures DIR`: the pictures of the screens that the README shows, as SVG.
 
 A few practice tasks are sold with the practice pool on a memory of their own; then the last run is played
 again, and each screen is taken in dark and light, wide and narrow.

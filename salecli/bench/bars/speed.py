@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from salecli.bench import bare
+from salecli.bench.bars import bare
 from salecli.core.calls import Limits, Turn, Usage
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def speed(subject: Subject, rounds: int = 3, seconds: float = _SECONDS) -> dict[
     options = json.dumps(
         [str(subject.file), subject.context, subject.kv, subject.gpu_layers, subject.at_once]
     )
-    (row,) = bare.apart("salecli.bench.speed", options, rounds, seconds)
+    (row,) = bare.apart("salecli.bench.bars.speed", options, rounds, seconds)
     return row
 
 

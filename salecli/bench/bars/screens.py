@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from salecli.bench.recordings import AGENTS, bids, hour, patch, patched, record
-from salecli.bench.terminal import Terminal
+from salecli.bench.bars.recordings import AGENTS, bids, hour, patch, patched, record
+from salecli.bench.bars.terminal import Terminal
 
 Row = dict[str, Any]
 
@@ -73,7 +73,7 @@ class Place:
 
     def watched(self, run: str, speed: float, out: Path) -> Terminal:
         """A replay that writes down how late its loop was."""
-        command = [sys.executable, "-m", "salecli.bench.watched", str(out), run, str(speed)]
+        command = [sys.executable, "-m", "salecli.bench.bars.watched", str(out), run, str(speed)]
         return Terminal(command, self.shop, self.environment, _WIDE)
 
 

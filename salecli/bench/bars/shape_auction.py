@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from salecli.adapters.machine import free_memory
-from salecli.bench.__main__ import figure, mark
-from salecli.bench.shapes import SHAPES, shaped
+from salecli.bench.bars.__main__ import figure, mark
+from salecli.bench.bars.shapes import SHAPES, shaped
 from salecli.cli.exits import code_of
 from salecli.cli.output import Output
 from salecli.errors import SaleError, UsageError

@@ -1,4 +1,4 @@
-"""`python -m salecli.bench [ROOM...]`: measure, print a table, write build/bench.json.
+"""`python -m salecli.bench.bars [ROOM...]`: measure, print a table, write build/bench.json.
 
 LONG are rooms that are measured only where they are named.
 Exit code 0 where every bar is met, 1 where one is missed.
@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[dict[str, Any]] = []
     for room in rooms:
         output.story(f"measuring {room}")
-        for row in importlib.import_module(f"salecli.bench.{room}").rows():
+        for row in importlib.import_module(f"salecli.bench.bars.{room}").rows():
             if row.keys() != _FIELDS:
                 raise ValueError(
-                    f"salecli.bench.{room}: a row needs exactly {sorted(_FIELDS)}, not {sorted(row)}"
+                    f"salecli.bench.bars.{room}: a row needs exactly {sorted(_FIELDS)}, not {sorted(row)}"
                 )
             rows.append(row)
     write(rows, Path("build") / "bench.json", keep=rooms != list(ROOMS))

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from salecli.bench import bare
+from salecli.bench.bars import bare
 from salecli.core.calls import Limits, Token, Turn, Usage
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def rows(repeats: int = 5) -> list[Row]:
 
     Computed in a process with the environment of a model's own.
     """
-    return bare.apart("salecli.bench.models", repeats)
+    return bare.apart("salecli.bench.bars.models", repeats)
 
 
 def measure(repeats: int) -> list[Row]:

@@ -1,4 +1,4 @@
-"""`python -m salecli.bench.watched OUT RUN SPEED`: a replay that writes down how late its loop was.
+"""`python -m salecli.bench.bars.watched OUT RUN SPEED`: a replay that writes down how late its loop was.
 
 Every line of OUT is a look from within: how late it came in seconds, and how many widgets there were.
 """

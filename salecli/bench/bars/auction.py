@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from salecli.bench import bare
+from salecli.bench.bars import bare
 from salecli.bench.passing import Passing
 from salecli.core.calls import Choice, Limits, Token, Turn, Usage
 from salecli.core.ports import Model
@@ -34,7 +34,7 @@ LEVEL, SEED = 2, 11
 
 def rows() -> list[Row]:
     """All rows of this module; the auction's own are computed in a process with a model's environment."""
-    return [whole(), *bare.apart("salecli.bench.auction", ROUNDS)]
+    return [whole(), *bare.apart("salecli.bench.bars.auction", ROUNDS)]
 
 
 def whole() -> Row:
