@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from salecli.bench.played import PHASES, Played, Row
-from salecli.bench.table import Table
+
+if TYPE_CHECKING:
+    from salecli.bench.table import Table  # docker stands behind it: reports are read without
 
 RESAMPLES = 2_000
 _DIGITS = 6

@@ -5,51 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from salecli.bench.results import Estimate, Paired
+from salecli.bench.statistics import Bootstrap, Floats
 
-RESAMPLES = 2_000
 _SEED = 1
 """Of the resamples: the same results give the same intervals."""
 
-Values = NDArray[np.float64]
 
-
-def solved(one: Paired) -> Values:
+def solved(one: Paired) -> Floats:
     """Share of the orders in which each task was solved, [tasks]."""
     orders = [np.frombuffer(text.encode(), np.uint8) - ord("0") for text in one.solved]
     return np.asarray(np.mean(orders, axis=0, dtype=np.float64))
 
 
-def spent(one: Paired) -> Values:
+def spent(one: Paired) -> Floats:
     """USD on each task, [tasks]."""
     return np.asarray(one.usd, np.float64)
 
 
-def difference(ours: Values, theirs: Values) -> Estimate:
-    """Mean of `ours` less mean of `theirs`, both [tasks], task by task."""
-    apart = ours - theirs
-    return _estimate(float(apart.mean()), apart[_drawn(len(apart))].mean(axis=1))
+def difference(ours: Floats, theirs: Floats) -> Estimate:
+    """Mean of `ours` less mean of `theirs`, both [tasks] of at least one, task by task."""
+    found = Bootstrap(len(ours), _SEED).estimate(ours - theirs)
+    assert found is not None
+    return Estimate(*found)
 
 
-def excess(ours: Values, theirs: Values) -> Estimate | None:
+def excess(ours: Floats, theirs: Floats) -> Estimate | None:
     """Sum of `ours` over sum of `theirs`, less 1, both [tasks]; None where theirs is nothing."""
-    drawn = _drawn(len(ours))
-    below = theirs[drawn].sum(axis=1)
-    if not below.all():
-        return None
-    return _estimate(float(ours.sum() / theirs.sum()) - 1, ours[drawn].sum(axis=1) / below - 1)
-
-
-def _drawn(tasks: int) -> NDArray[np.int64]:
-    """Places of tasks, drawn anew with putting back, [resamples, tasks]."""
-    return np.random.default_rng(_SEED).integers(0, tasks, (RESAMPLES, tasks))
-
-
-def _estimate(value: float, resampled: Values) -> Estimate:
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Estimate(value, float(low), float(high))
+    found = Bootstrap(len(ours), _SEED).less_one(ours, theirs)
+    return None if found is None else Estimate(*found)
 
 
 def chosen(one: Paired, places: Sequence[int]) -> Paired:
