@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,15 +27,20 @@ def spent(one: Paired) -> Floats:
 
 def difference(ours: Floats, theirs: Floats) -> Estimate:
     """Mean of `ours` less mean of `theirs`, both [tasks] of at least one, task by task."""
-    found = Bootstrap(len(ours), _SEED).estimate(ours - theirs)
+    found = _bootstrap(len(ours)).estimate(ours - theirs)
     assert found is not None
     return Estimate(*found)
 
 
 def excess(ours: Floats, theirs: Floats) -> Estimate | None:
     """Sum of `ours` over sum of `theirs`, less 1, both [tasks]; None where theirs is nothing."""
-    found = Bootstrap(len(ours), _SEED).less_one(ours, theirs)
+    found = _bootstrap(len(ours)).less_one(ours, theirs)
     return None if found is None else Estimate(*found)
+
+
+@functools.cache
+def _bootstrap(tasks: int) -> Bootstrap:
+    return Bootstrap(tasks, _SEED)
 
 
 def chosen(one: Paired, places: Sequence[int]) -> Paired:
