@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ROPE_BASE = 10_000.0
+ROPE_BASE = 1e6
+"""As Qwen3 has it: with 10,000, half of a head this small cannot match words over a few hundred tokens."""
 EPSILON = 1e-6
 HEAD = 32
 CONTEXT = 2048
@@ -100,10 +101,10 @@ def line(ids: Sequence[int]) -> Layout:
     return Layout(torch.tensor(ids), every, Sight((Rows(every[None], every[None], bias),), every))
 
 
-def rotation(places: Tensor) -> tuple[Tensor, Tensor]:
+def rotation(places: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the rotary embedding, each [tokens, 1, HEAD]."""
     half = HEAD // 2
-    rates = ROPE_BASE ** (-torch.arange(half, device=places.device, dtype=torch.float32) / half)
+    rates = base ** (-torch.arange(half, device=places.device, dtype=torch.float32) / half)
     angles = places.to(torch.float32)[:, None] * rates
     angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
     return angles.cos(), angles.sin()
@@ -196,8 +197,12 @@ class Network(nn.Module):  # type: ignore[misc]
         self.token_embd = nn.Embedding(vocabulary, shape.width)
         self.blk = nn.ModuleList(Block(shape) for _ in range(shape.blocks))
         self.output_norm = Norm(shape.width)
+        self.register_buffer("rope_base", torch.tensor(ROPE_BASE))
         self.line_right = nn.Linear(shape.width, 1)
-        """Trained beside the marks to tell right plan lines from wrong ones; not exported."""
+        """Trained beside the marks to tell right plan lines from wrong ones; not exported.
+
+        It reads what the last block reads, so that a mark can be made of what is found there.
+        """
         for name, weight in self.named_parameters():
             if weight.dim() == 2:
                 scale = 0.02 if name.startswith("token_embd") else 1 / math.sqrt(weight.shape[1])
@@ -209,12 +214,18 @@ class Network(nn.Module):  # type: ignore[misc]
 
     def forward(self, layout: Layout) -> Tensor:
         """Hidden states [tokens, width], of those that look in the last block."""
+        return self.states(layout)[0]
+
+    def states(self, layout: Layout) -> tuple[Tensor, Tensor]:
+        """Hidden states after the last block and before it, both [tokens, width] of those that look in it."""
         x = self.token_embd(layout.ids)
-        turn = rotation(layout.places)
-        sights = [layout.sight] * (len(self.blk) - 1) + [layout.last or layout.sight]
-        for block, sight in zip(self.blk, sights, strict=True):
-            x = block(x, turn, sight)
-        return self.output_norm(x)
+        turn = rotation(layout.places, self.rope_base)
+        for block in self.blk[:-1]:
+            x = block(x, turn, layout.sight)
+        last = layout.last or layout.sight
+        before = x if last.tokens is None else x.index_select(0, last.tokens)
+        after = self.output_norm(self.blk[-1](x, turn, last))
+        return after, functional.rms_norm(before, (self.shape.width,), eps=EPSILON)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits of hidden states."""

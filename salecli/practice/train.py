@@ -84,11 +84,11 @@ def losses(network: Network, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, 
 
     device = batch.target.device.type
     with torch.autocast(device, torch.bfloat16, enabled=_has_bfloat16(device)):
-        hidden = network(batch.layout)
+        hidden, before = network.states(batch.layout)
         trained = batch.target >= 0
         logits = network.logits(hidden[trained])
         judged = batch.right >= 0
-        lines = network.line_right(hidden[judged]).float().squeeze(-1)
+        lines = network.line_right(before[judged]).float().squeeze(-1)
     each = functional.cross_entropy(logits.float(), batch.target[trained], reduction="none")
     about = batch.right[judged].float()
     right = functional.binary_cross_entropy_with_logits(lines, about) if len(about) else each.new_zeros(())

@@ -41,11 +41,12 @@ _MADE = 0.5
 """Share of made-up names, and of issues with made-up words: held-out tasks have words that nobody learned."""
 _COPIED = 0.1
 """Share of trees that are about carrying out strange plans alone."""
-_COPY_UNTIL, _LONG_FROM, _WORK_FROM, _MARK_FROM, _ALL_FROM = 0.03, 0.1, 0.2, 0.35, 0.5
+_COPY_UNTIL, _LONG_FROM, _WORK_FROM, _MARK_FROM, _ALL_FROM = 0.06, 0.12, 0.2, 0.35, 0.5
 """Parts of the training until which there is copying alone, and after which long tasks, work and refinements,
 marks, and then everything else join in.
 
-Which step comes next is the hard part to learn: bids, and short ones first, teach it fastest.
+Copying that has not formed by then hardly forms later: it takes some 80 batches of nothing else. Which step
+comes next is the hard part to learn: bids, and short ones first, teach it fastest.
 """
 
 
