@@ -45,8 +45,7 @@ _COPY_UNTIL, _LONG_FROM, _WORK_FROM, _MARK_FROM, _ALL_FROM = 0.06, 0.12, 0.2, 0.
 """Parts of the training until which there is copying alone, and after which long tasks, work and refinements,
 marks, and then everything else join in.
 
-Copying that has not formed by then hardly forms later: it takes some 80 batches of nothing else. Which step
-comes next is the hard part to learn: bids, and short ones first, teach it fastest.
+Which step comes next is the hard part to learn: bids, and short ones first, teach it fastest.
 """
 
 
