@@ -28,7 +28,7 @@ def write(network: Network, tokenizer: Tokenizer, name: str, path: Path) -> None
     import gguf
     import numpy as np
 
-    from salecli.practice.network import CONTEXT, EPSILON, HEAD, ROPE_BASE
+    from salecli.practice.network import CONTEXT, EPSILON, HEAD
 
     shape = network.shape
     partial = path.with_name(path.name + ".part")
@@ -46,7 +46,7 @@ def write(network: Network, tokenizer: Tokenizer, name: str, path: Path) -> None
     out.add_key_length(HEAD)
     out.add_value_length(HEAD)
     out.add_layer_norm_rms_eps(EPSILON)
-    out.add_rope_freq_base(ROPE_BASE)
+    out.add_rope_freq_base(float(network.rope_base))
     tokens, merges = tokenizers.parts(tokenizer)
     out.add_tokenizer_model("gpt2")
     out.add_tokenizer_pre("qwen2")
@@ -59,7 +59,7 @@ def write(network: Network, tokenizer: Tokenizer, name: str, path: Path) -> None
     out.add_add_bos_token(False)
     out.add_chat_template(CHAT_TEMPLATE)
     for key, weight in network.state_dict().items():
-        if key.startswith("line_right"):
+        if key.startswith(("line_right", "rope_base")):
             continue
         data = weight.detach().float().cpu().numpy().astype(np.float32)
         if data.ndim == 2:
@@ -84,6 +84,7 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], Tokenizer]:
         tensor.name: torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy())
         for tensor in reader.tensors
     }
+    weights["rope_base"] = torch.tensor(float(reader.fields["qwen3.rope.freq_base"].parts[-1][0]))
 
     def strings(key: str) -> list[str]:
         field = reader.fields[key]

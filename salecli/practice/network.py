@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ROPE_BASE = 10_000.0
+ROPE_BASE = 1e6
+"""As Qwen3 has it: with 10,000, half of a head this small cannot match words over a few hundred tokens."""
 EPSILON = 1e-6
 HEAD = 32
 CONTEXT = 2048
@@ -54,11 +55,22 @@ class Rows:
     """Queries and keys that are evaluated together, as indices of tokens; short rows are filled up."""
 
     queries: Tensor
-    """[rows, most queries]"""
+    """[rows, most queries], as indices of the tokens that look."""
     keys: Tensor
     """[rows, most keys]"""
     bias: Tensor
     """[rows, most queries, most keys]: 0 where a query sees a key, else a large negative number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which tokens look, and at what."""
+
+    rows: tuple[Rows, ...]
+    order: Tensor
+    """[looking tokens]: where each one's query stands in all rows' queries one after the other."""
+    tokens: Tensor | None = None
+    """[looking tokens]: their indices; None where all look, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +85,9 @@ class Layout:
     """[tokens]"""
     places: Tensor
     """[tokens]: positions for the rotary embedding."""
-    rows: tuple[Rows, ...]
-    order: Tensor
-    """[tokens]: where each token's query stands in all rows' queries one after the other."""
+    sight: Sight
+    last: Sight | None = None
+    """In the last block, where it is given: nobody reads what the other tokens would find there."""
 
 
 HIDDEN = -30_000.0
@@ -86,13 +98,13 @@ def line(ids: Sequence[int]) -> Layout:
     count = len(ids)
     every = torch.arange(count)
     bias = torch.full((1, count, count), HIDDEN).triu(1)
-    return Layout(torch.tensor(ids), every, (Rows(every[None], every[None], bias),), every)
+    return Layout(torch.tensor(ids), every, Sight((Rows(every[None], every[None], bias),), every))
 
 
-def rotation(places: Tensor) -> tuple[Tensor, Tensor]:
+def rotation(places: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the rotary embedding, each [tokens, 1, HEAD]."""
     half = HEAD // 2
-    rates = ROPE_BASE ** (-torch.arange(half, device=places.device, dtype=torch.float32) / half)
+    rates = base ** (-torch.arange(half, device=places.device, dtype=torch.float32) / half)
     angles = places.to(torch.float32)[:, None] * rates
     angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
     return angles.cos(), angles.sin()
@@ -105,17 +117,17 @@ def rotated(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return x * cos.to(x.dtype) + torch.cat((-high, low), dim=-1) * sin.to(x.dtype)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
-    """What each token reads, [tokens, heads * HEAD].
+def attention(q: Tensor, k: Tensor, v: Tensor, sight: Sight) -> Tensor:
+    """What each looking token reads, [looking tokens, heads * HEAD].
 
-    q is [tokens, heads, HEAD], k and v are [tokens, kv heads, HEAD].
+    q is [looking tokens, heads, HEAD], k and v are [tokens, kv heads, HEAD].
 
     Written out, because the fused kernels are slow backwards under a mask on a CPU, as `x[index]` is.
     """
     heads, shared = q.shape[1], q.shape[1] // k.shape[1]
     q, k, v = (x.flatten(1) for x in (q * HEAD**-0.5, k, v))
     read = []
-    for rows in layout.rows:
+    for rows in sight.rows:
         count, asked = rows.queries.shape
         known = rows.keys.shape[1]
         # [rows, kv heads, queries of the heads that share it, HEAD]
@@ -141,7 +153,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
         mixed = seen.softmax(-1).view(count, heads // shared, shared * asked, known) @ c
         mixed = mixed.view(count, heads // shared, shared, asked, HEAD).permute(0, 3, 1, 2, 4)
         read.append(mixed.reshape(count * asked, heads * HEAD))
-    return torch.cat(read).index_select(0, layout.order)
+    return torch.cat(read).index_select(0, sight.order)
 
 
 class Block(nn.Module):  # type: ignore[misc]
@@ -162,12 +174,16 @@ class Block(nn.Module):  # type: ignore[misc]
         self.ffn_up = nn.Linear(shape.width, shape.inner, bias=False)
         self.ffn_down = nn.Linear(shape.inner, shape.width, bias=False)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], sight: Sight) -> Tensor:
+        """Hidden states of the tokens that look."""
         y = self.attn_norm(x)
-        q = self.attn_q_norm(self.attn_q(y).unflatten(-1, (-1, HEAD)))
-        k = self.attn_k_norm(self.attn_k(y).unflatten(-1, (-1, HEAD)))
+        k = rotated(self.attn_k_norm(self.attn_k(y).unflatten(-1, (-1, HEAD))), turn)
         v = self.attn_v(y).unflatten(-1, (-1, HEAD))
-        x = x + self.attn_output(attention(rotated(q, turn), rotated(k, turn), v, layout))
+        if sight.tokens is not None:
+            x, y = x.index_select(0, sight.tokens), y.index_select(0, sight.tokens)
+            turn = turn[0].index_select(0, sight.tokens), turn[1].index_select(0, sight.tokens)
+        q = rotated(self.attn_q_norm(self.attn_q(y).unflatten(-1, (-1, HEAD))), turn)
+        x = x + self.attn_output(attention(q, k, v, sight))
         y = self.ffn_norm(x)
         return x + self.ffn_down(functional.silu(self.ffn_gate(y)) * self.ffn_up(y))
 
@@ -181,22 +197,35 @@ class Network(nn.Module):  # type: ignore[misc]
         self.token_embd = nn.Embedding(vocabulary, shape.width)
         self.blk = nn.ModuleList(Block(shape) for _ in range(shape.blocks))
         self.output_norm = Norm(shape.width)
+        self.register_buffer("rope_base", torch.tensor(ROPE_BASE))
         self.line_right = nn.Linear(shape.width, 1)
-        """Trained beside the marks to tell right plan lines from wrong ones; not exported."""
+        """Trained beside the marks to tell right plan lines from wrong ones; not exported.
+
+        It reads what the last block reads, so that a mark can be made of what is found there.
+        """
         for name, weight in self.named_parameters():
             if weight.dim() == 2:
                 scale = 0.02 if name.startswith("token_embd") else 1 / math.sqrt(weight.shape[1])
-                if name.endswith(("attn_output.weight", "ffn_down.weight")):
-                    scale /= math.sqrt(2 * shape.blocks)
                 nn.init.normal_(weight, std=scale)
+                if name.endswith(("attn_output.weight", "ffn_down.weight")):
+                    nn.init.zeros_(weight)  # tokens can be told apart in all blocks from the first step on
+        with torch.no_grad():
+            begin_copying(self)
 
     def forward(self, layout: Layout) -> Tensor:
-        """Hidden states [tokens, width]."""
+        """Hidden states [tokens, width], of those that look in the last block."""
+        return self.states(layout)[0]
+
+    def states(self, layout: Layout) -> tuple[Tensor, Tensor]:
+        """Hidden states after the last block and before it, both [tokens, width] of those that look in it."""
         x = self.token_embd(layout.ids)
-        turn = rotation(layout.places)
-        for block in self.blk:
-            x = block(x, turn, layout)
-        return self.output_norm(x)
+        turn = rotation(layout.places, self.rope_base)
+        for block in self.blk[:-1]:
+            x = block(x, turn, layout.sight)
+        last = layout.last or layout.sight
+        before = x if last.tokens is None else x.index_select(0, last.tokens)
+        after = self.output_norm(self.blk[-1](x, turn, last))
+        return after, functional.rms_norm(before, (self.shape.width,), eps=EPSILON)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits of hidden states."""
@@ -208,3 +237,38 @@ class Network(nn.Module):  # type: ignore[misc]
         return sum(
             weight.numel() for name, weight in self.named_parameters() if not name.startswith("line_right")
         )
+
+
+def begin_copying(network: Network) -> None:
+    """Let two heads begin as an induction head: it says what followed the last time that a token stood there.
+
+    Plans are carried out and names are fetched by it, and networks of this size find it late (Olsson et al.,
+    arXiv 2209.11895). A head of the first block reads the token before, by place alone; one of the second
+    looks for places after its own token's like.
+    """
+    first, second = network.blk[0], network.blk[1]
+    width, half = network.shape.width, HEAD // 2
+    axes = torch.zeros(width - 1, width)
+    axes[:, 1:] = torch.linalg.qr(torch.randn(width - 1, width - 1))[0]
+    own, before = axes[:half], axes[half:HEAD]  # where a token writes itself, and the one before it
+    network.token_embd.weight[:, 0] = 0.08  # what all tokens share: it asks for places
+
+    fast = torch.tensor([0.5, 0.25, 0.15, 0.1]).sqrt()
+    angles = ROPE_BASE ** (-torch.arange(len(fast)) / half)
+    ask, answer = torch.zeros(HEAD), torch.zeros(HEAD)
+    ask[: len(fast)] = fast
+    answer[: len(fast)], answer[half : half + len(fast)] = fast * angles.cos(), fast * angles.sin()
+    for projection, wanted in ((first.attn_q, ask), (first.attn_k, answer)):
+        projection.weight[:HEAD] *= 0.1
+        projection.weight[:HEAD, 0] = wanted
+    first.attn_q_norm.weight[[*range(len(fast)), *range(half, half + len(fast))]] = 3.0
+    first.attn_v.weight[:half] = own
+    first.attn_output.weight[:, :half] = 0.02 * before.T
+
+    slow = [*range(half // 2, half), *range(half + half // 2, HEAD)]  # these hardly turn with the distance
+    for projection, wanted in ((second.attn_q, own), (second.attn_k, before)):
+        projection.weight[:HEAD] *= 0.1
+        projection.weight[slow] = wanted
+    second.attn_q_norm.weight[slow] = 2.0
+    second.attn_v.weight[:HEAD] = axes[-HEAD:]
+    second.attn_output.weight[:, :HEAD] = 0.05 * axes[-HEAD:].T

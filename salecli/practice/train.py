@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import itertools
 import math
 import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,8 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-    from salecli.practice.network import Layout, Network, Rows
+    from salecli.practice.network import Network
+    from salecli.practice.packing import Batch
 
 AGENTS = ("xs", "s", "m", "l")
 SHARES = {"xs": 0.14, "s": 0.29, "m": 0.57, "l": 1.0}
@@ -78,78 +77,6 @@ def batches(examples: Examples, size: int) -> Iterator[list[Tree]]:
         yield trees
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Trees ready for the network."""
-
-    layout: Layout
-    target: torch.Tensor
-    weight: torch.Tensor
-    right: torch.Tensor
-    """Each [tokens], as `Tree` has them."""
-
-
-def joined(trees: list[Tree], device: str) -> Batch:
-    """Trees as one line of tokens; each branch is a row that sees its tree's beginning and itself."""
-    import torch
-
-    from salecli.practice.network import Layout
-
-    sight: list[tuple[range, range]] = []  # (the beginning's tokens, the branch's own)
-    start = 0
-    for tree in trees:
-        borders = [at for at in range(1, len(tree.ids)) if tree.branch[at] != tree.branch[at - 1]]
-        edges = [start + at for at in (0, *borders, len(tree.ids))]
-        begun = range(edges[0], edges[1])
-        sight.append((range(0), begun))
-        sight += [(begun, range(low, high)) for low, high in itertools.pairwise(edges[1:])]
-        start = edges[-1]
-    sight.sort(key=lambda row: len(row[0]) + len(row[1]))
-    rows, order, used = [], [0] * start, 0
-    for group in _alike(sight):
-        rows.append(_rows(group, device))
-        most = rows[-1].queries.shape[1]
-        for number, (_, own) in enumerate(group):
-            for at, token in enumerate(own):
-                order[token] = used + number * most + at
-        used += len(group) * most
-
-    def flat(name: str, kind: torch.dtype) -> torch.Tensor:
-        return torch.tensor([x for tree in trees for x in getattr(tree, name)], dtype=kind, device=device)
-
-    layout = Layout(
-        flat("ids", torch.long), flat("place", torch.long), tuple(rows), torch.tensor(order, device=device)
-    )
-    return Batch(layout, flat("target", torch.long), flat("weight", torch.float32), flat("right", torch.long))
-
-
-def _alike(sight: list[tuple[range, range]]) -> Iterator[list[tuple[range, range]]]:
-    """Rows in groups of like length, so that little is filled up."""
-    group: list[tuple[range, range]] = []
-    for row in sight:
-        if group and len(row[0]) + len(row[1]) > 1.35 * (len(group[0][0]) + len(group[0][1])) + 16:
-            yield group
-            group = []
-        group.append(row)
-    yield group
-
-
-def _rows(group: list[tuple[range, range]], device: str) -> Rows:
-    """Rows of like length as indices and a bias."""
-    import torch
-
-    from salecli.practice.network import HIDDEN, Rows
-
-    asked = max(len(own) for _, own in group)
-    known = max(len(begun) + len(own) for begun, own in group)
-    queries = [[*own, *[0] * (asked - len(own))] for _, own in group]
-    keys = [[*begun, *own, *[0] * (known - len(begun) - len(own))] for begun, own in group]
-    # A query sees the whole beginning, and its own branch up to itself.
-    last = torch.tensor([len(begun) for begun, _ in group])[:, None, None] + torch.arange(asked)[:, None]
-    bias = torch.where(torch.arange(known) <= last, 0.0, HIDDEN)
-    return Rows(torch.tensor(queries, device=device), torch.tensor(keys, device=device), bias.to(device))
-
-
 def losses(network: Network, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Per-token losses of the trained tokens, their weights, and the mean loss of the plan lines."""
     import torch
@@ -157,11 +84,11 @@ def losses(network: Network, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, 
 
     device = batch.target.device.type
     with torch.autocast(device, torch.bfloat16, enabled=_has_bfloat16(device)):
-        hidden = network(batch.layout)
+        hidden, before = network.states(batch.layout)
         trained = batch.target >= 0
         logits = network.logits(hidden[trained])
         judged = batch.right >= 0
-        lines = network.line_right(hidden[judged]).float().squeeze(-1)
+        lines = network.line_right(before[judged]).float().squeeze(-1)
     each = functional.cross_entropy(logits.float(), batch.target[trained], reduction="none")
     about = batch.right[judged].float()
     right = functional.binary_cross_entropy_with_logits(lines, about) if len(about) else each.new_zeros(())
@@ -213,6 +140,7 @@ def train(
     import torch
 
     from salecli.practice.network import SHAPES, Network
+    from salecli.practice.packing import joined
 
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -246,7 +174,7 @@ def train(
         for step in steps:
             step.step()
             step.zero_grad(set_to_none=True)
-        count, tokens = count + 1, tokens + len(batch.target)
+        count, tokens = count + 1, tokens + len(batch.layout.ids)
         if now - told > _TELL_EVERY:
             told = now
             said, marked, lines = check(network, checks)
@@ -265,7 +193,7 @@ def train(
 
 
 def check(network: Network, batches: list[Batch]) -> tuple[float, float, float]:
-    """Mean loss per text token, per mark and per judged line on fixed trees."""
+    """Mean loss per token of answers, per mark and per judged line on fixed trees."""
     import torch
 
     with torch.no_grad():
@@ -273,7 +201,7 @@ def check(network: Network, batches: list[Batch]) -> tuple[float, float, float]:
     each = torch.cat([one for one, _, _ in found])
     weight = torch.cat([one for _, one, _ in found])
     lines = sum(float(right) for _, _, right in found) / len(found)
-    return float(each[weight <= 1].mean()), float(2 * each[weight > 1].mean()), lines
+    return float(each[weight == 1].mean()), float(2 * each[weight > 1].mean()), lines
 
 
 def _some(examples: Examples, count: int) -> list[Tree]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from salecli.core.calls import Turn
 from salecli.practice.render import IM_END, Encode, closed, opened
+
+_LINE_WEIGHT = 0.3
+"""Of the right lines of a plan in a mark's prompt, as text: who can say them sees where a plan differs."""
 
 
 @dataclass(slots=True)
@@ -53,7 +57,10 @@ class Growth:
     def grow(
         self, tree: Tree, turns: Sequence[Turn], answer: str, weight: float = 1.0, lines: Sequence[bool] = ()
     ) -> None:
-        """Add a branch: `turns`, and the answer as what is trained; `lines`: which plan lines are right."""
+        """Add a branch: `turns`, and the answer as what is trained; `lines`: which plan lines are right.
+
+        The right ones before the first wrong one are trained as text, too.
+        """
         said = [*self.encode(answer), IM_END]
         before = [token for turn in turns[:-1] for token in closed(turn, self.encode)]
         before += opened(turns[-1], self.encode)
@@ -62,19 +69,26 @@ class Growth:
         tree.ids += ids
         tree.branch += [number] * len(ids)
         tree.place += range(start, start + len(ids))
-        tree.target += [-1] * (len(before) - 1) + said
-        tree.weight += [weight] * len(ids)
+        target = [-1] * (len(before) - 1) + said
+        weights = [weight] * len(ids)
         right = [-1] * len(ids)
-        for at, ok in zip(self._line_ends(turns[0], len(lines)), lines, strict=True):
-            right[at] = int(ok)
+        edges = self._line_edges(turns[0], len(lines))
+        for (low, high), ok, so_far in zip(itertools.pairwise(edges), lines, _all_so_far(lines), strict=True):
+            right[high] = int(ok)
+            if so_far:  # not the end of the last line: whether another one follows is not known
+                high -= 2 * (high == edges[-1])
+                target[low:high], weights[low:high] = ids[low + 1 : high + 1], [_LINE_WEIGHT] * (high - low)
+        tree.target += target
+        tree.weight += weights
         tree.right += right
 
-    def _line_ends(self, turn: Turn, count: int) -> list[int]:
-        """Positions of the last token of each of the last `count` lines of a turn."""
+    def _line_edges(self, turn: Turn, count: int) -> list[int]:
+        """Positions of the token before the last `count` lines of a turn, and of the last one of each."""
         if not count:
-            return []
+            return [0]
         ids = opened(turn, self.encode)
-        breaks = (
-            [at for at, token in enumerate(ids) if token in self.breaks][-count + 1 :] if count > 1 else []
-        )
-        return [*breaks, len(ids)]
+        return [*[at for at, token in enumerate(ids) if token in self.breaks][-count:], len(ids)]
+
+
+def _all_so_far(lines: Sequence[bool]) -> Iterator[bool]:
+    return itertools.accumulate(lines, lambda one, other: one and other)

@@ -43,7 +43,9 @@ def branches(tree: Tree) -> list[tuple[str, str]]:
     found = []
     for number in range(1, max(tree.branch) + 1):
         at = [index for index, branch in enumerate(tree.branch) if branch == number]
-        answer = [tree.target[index] for index in at if tree.target[index] >= 0]
+        # Plan lines in a mark.s prompt are trained, too.
+        ends = max(index for index in at if tree.target[index] < 0) + 1
+        answer = tree.target[ends : at[-1] + 1]
         prompt = [tree.ids[index] for index in at][: len(at) - len(answer) + 1]
         found.append((decode(begun + prompt), decode(answer)))
     return found

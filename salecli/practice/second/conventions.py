@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 
 from salecli.practice.second.operation import Operation
+from salecli.practice.second.words import made_up
 
 COMMON = 6
 """So many conventions, the first ones, are known to all agents."""
@@ -111,10 +112,15 @@ def body(rng: random.Random) -> str:
     return rng.choice(BODIES).format(a=rng.randint(2, 9), b=rng.randint(1, 4))
 
 
-def invent(rng: random.Random, unknown: tuple[Convention, ...] = ()) -> Convention:
+def invent(rng: random.Random, unknown: tuple[Convention, ...] = (), made: float = 0.0) -> Convention:
     """A rule that nobody knows: what it does stands in the prompt's pairs alone.
 
-    Half of them have the word of an `unknown` one, whose own function is never told.
+    Half of them have the word of an `unknown` one, whose own function is never told; of the other words and
+    of all functions, the share `made` is made up.
     """
-    word = rng.choice(unknown).word if unknown and rng.random() < 0.5 else rng.choice(_WORDS)
-    return Convention(word, rng.choice(_MODULES), rng.choice(_FUNCTIONS), body(rng))
+
+    def drawn(table: tuple[str, ...]) -> str:
+        return made_up(rng) if made and rng.random() < made else rng.choice(table)
+
+    word = rng.choice(unknown).word if unknown and rng.random() < 0.5 else drawn(_WORDS)
+    return Convention(word, rng.choice(_MODULES), drawn(_FUNCTIONS), body(rng))

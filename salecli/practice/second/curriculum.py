@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,7 @@ from salecli.practice.second.checks import Lines
 from salecli.practice.second.conventions import Convention
 from salecli.practice.second.drafts import FAMILIES, LEVELS, Draft, conventions
 from salecli.practice.second.trial import Check
+from salecli.practice.second.words import Side
 
 _HELD_OUT = 5
 """One combination of steps in this many is held out."""
@@ -163,26 +165,29 @@ def sample(
     rules: Sequence[Convention] = (),
     seed: int = 0,
     tested: bool = True,
+    made: float = 0.0,
 ) -> Practice:
     """A random task of a level and family from one side of the split.
 
     It has no operation that is named in `without`; `rules` stand for the usual conventions. Where it need not
-    be `tested`, it has no tests, and making it takes a tenth of the time.
+    be `tested`, it has no tests, and making it takes a tenth of the time. `made` is the share of names that
+    are made up, and of issues with made-up words around the steps.
     """
+    side = Side(is_held, made)
     while True:
         if rules:
-            draft = conventions(LEVELS[level], rng, is_held, without, rules)
+            draft = conventions(LEVELS[level], rng, side, without, rules)
         else:
-            draft = FAMILIES[family](LEVELS[level], rng, is_held, without)
+            draft = FAMILIES[family](LEVELS[level], rng, side, without)
         if held_out(draft) is not is_held:
             continue
         named = words.class_name if draft.shape == "class" else words.function
-        name = named(rng, is_held)
+        name = named(rng, side)
         chosen = checks.choose(draft, name, rng) if tested else ((), ())
         module = rng.choice(words.MODULES)
         if chosen is None or not _clear(draft, name):
             continue
-        issue, phrases = describe(draft, level, module, name, rng, is_held)
+        issue, phrases = describe(draft, level, module, name, rng, side)
         return Practice(level, seed, module, name, issue, draft, *chosen, phrases)
 
 
@@ -196,27 +201,31 @@ def _clear(draft: Draft, name: str) -> bool:
 
 
 def describe(
-    draft: Draft, level: int, module: str, name: str, rng: random.Random, is_held: bool
+    draft: Draft, level: int, module: str, name: str, rng: random.Random, side: Side
 ) -> tuple[str, tuple[str, ...]]:
     """An issue text, and the templates it was made of."""
     path = f"{module}.py"
     used: list[str] = []
+    blurs = side.makes(rng)
+
+    def worded(template: str, kept: str = "") -> str:
+        used.append(template)
+        return words.blurred(template, rng, re.findall("[a-z]+", kept)) if blurs else template
 
     def pick(sides: tuple[tuple[str, ...], tuple[str, ...]]) -> str:
-        used.append(rng.choice(sides[is_held]))
-        return used[-1]
+        return worded(rng.choice(sides[side.held_out]))
 
     said = []
     for at in sorted(draft.broken) or range(len(draft.steps)):
-        template = rng.choice(draft.steps[at].operation.phrases(is_held))
-        used.append(template)
-        said.append(draft.steps[at].fill(template))
+        operation = draft.steps[at].operation
+        template = rng.choice(operation.phrases(side.held_out))
+        said.append(draft.steps[at].fill(worded(template, f"{operation.name} {operation.code}".lower())))
     called = f"class {name}" if draft.shape == "class" else f"{name}({draft.takes})"
     title = pick(words.REPAIRS if draft.broken else words.TITLES).format(f=called, p=path)
     low, high = LEVELS[level].distractors
-    told = words.distractors(rng, is_held, path, rng.randint(low, high))
+    told = words.distractors(rng, side, path, rng.randint(low, high))
     used += [template for template, _ in told]
-    noise = [sentence for _, sentence in told]
+    noise = [words.blurred(sentence, rng) if blurs else sentence for _, sentence in told]
     if draft.broken:
         sentences = [pick(words.FAULTS).format(one) for one in said]
         body = _between(sentences, noise, rng)
@@ -225,11 +234,10 @@ def describe(
         cut = rng.randint(0, len(noise))
         body = "\n".join([*noise[:cut], *opening, numbered(said), *noise[cut:]])
     else:
-        first, rest = words.JOINTS[is_held]
+        first, rest = words.JOINTS[side.held_out]
         sentences = []
         for number, one in enumerate(said):
-            joint = rng.choice(rest if number else first)
-            used.append(joint)
+            joint = worded(rng.choice(rest if number else first))
             sentences.append(f"{joint}{one}.")
         body = _between(sentences, noise, rng)
     return f"# {title}\n{body}\n", tuple(used)

@@ -17,6 +17,7 @@ from salecli.practice.second.loops import GUARDS, HEADINGS, STARTS, STOPS, UPDAT
 from salecli.practice.second.operation import FEWEST, Operation, Step, shared
 from salecli.practice.second.records import DICTIONARIES, PAIRS, READERS, RECORDS, SHORT
 from salecli.practice.second.texts import TEXTS
+from salecli.practice.second.words import Side
 
 Shape = Literal["steps", "loop", "class"]
 UNKNOWN = "?"
@@ -191,22 +192,22 @@ def _steps(
     return Draft(family, "steps", takes, steps, tuple(_alike(one, tables) for one in found), {}, {})
 
 
-def lists(level: Level, rng: random.Random, held_out: bool, without: frozenset[str]) -> Draft:
+def lists(level: Level, rng: random.Random, side: Side, without: frozenset[str]) -> Draft:
     """A pipeline over a list of numbers."""
     return _steps("lists", "xs", LISTS, _walk(LISTS, "xs", level, rng, without), rng)
 
 
-def strings(level: Level, rng: random.Random, held_out: bool, without: frozenset[str]) -> Draft:
+def strings(level: Level, rng: random.Random, side: Side, without: frozenset[str]) -> Draft:
     """A pipeline over a text and its words."""
     return _steps("strings", "s", _TEXTS, _walk(_TEXTS, "s", level, rng, without), rng)
 
 
-def records(level: Level, rng: random.Random, held_out: bool, without: frozenset[str]) -> Draft:
+def records(level: Level, rng: random.Random, side: Side, without: frozenset[str]) -> Draft:
     """A pipeline over dictionaries in a list."""
     return _steps("records", "rows", _RECORDS, _walk(_RECORDS, "rows", level, rng, without), rng)
 
 
-def parsing(level: Level, rng: random.Random, held_out: bool, without: frozenset[str]) -> Draft:
+def parsing(level: Level, rng: random.Random, side: Side, without: frozenset[str]) -> Draft:
     """Reading a text, working on what it says, and writing it out."""
     reader = _pick(READERS, replace(level, exponent=0.0), rng, without, len(READERS))
     fewer = replace(level, fewest=max(2, level.fewest - 1), most=max(2, level.most - 1))
@@ -214,7 +215,7 @@ def parsing(level: Level, rng: random.Random, held_out: bool, without: frozenset
     return _steps("parsing", "s", (*READERS, *_PARSING), [reader, *found], rng)
 
 
-def loops(level: Level, rng: random.Random, held_out: bool, without: frozenset[str]) -> Draft:
+def loops(level: Level, rng: random.Random, side: Side, without: frozenset[str]) -> Draft:
     """A loop with conditions over a list, or over the digits of a number."""
     count = max(1, rng.randint(level.fewest, level.most) - 1)
     body_tables = [UPDATES]
@@ -234,7 +235,7 @@ def loops(level: Level, rng: random.Random, held_out: bool, without: frozenset[s
     return Draft("loops", "loop", takes, steps, rivals, {}, {})
 
 
-def classes(level: Level, rng: random.Random, held_out: bool, without: frozenset[str]) -> Draft:
+def classes(level: Level, rng: random.Random, side: Side, without: frozenset[str]) -> Draft:
     """A class with a start and small methods."""
     starts, puts, rest = (EMPTY, PUTS, ITEMS) if rng.random() < 0.6 else (FROM, GROWS, TOTALS)
     found = [_pick(starts, level, rng, without), _pick(puts, level, rng, without)]
@@ -256,11 +257,11 @@ def _variants(one: Operation, table: Sequence[Operation]) -> tuple[Operation, ..
     return tuple(other for other in table if signature(other.name)[-4:] == signature(one.name)[-4:])
 
 
-def bugs(level: Level, rng: random.Random, held_out: bool, without: frozenset[str]) -> Draft:
+def bugs(level: Level, rng: random.Random, side: Side, without: frozenset[str]) -> Draft:
     """A finished function with lines that are wrong: to be edited, not written anew."""
     longer = replace(level, most=min(level.most + 1, 7))
     family = rng.choice((lists, lists, strings, records, loops))
-    draft = family(longer, rng, held_out, without)
+    draft = family(longer, rng, side, without)
     first = 1 if family is loops else 0  # the start and the heading of a loop may be wrong, too
     places = list(range(first, len(draft.steps)))
     broken: dict[int, Step] = {}
@@ -282,13 +283,13 @@ def rival(draft: Draft, at: int, rng: random.Random, without: frozenset[str] = f
             return replace(own, operation=replace(own.operation, code=f"{own.code.partition(' ')[0]} = None"))
 
 
-def reuse(level: Level, rng: random.Random, held_out: bool, without: frozenset[str]) -> Draft:
+def reuse(level: Level, rng: random.Random, side: Side, without: frozenset[str]) -> Draft:
     """A pipeline with steps that a function of another file carries out."""
     found = _walk(LISTS, "xs", level, rng, without)
-    module = rng.choice(words.SPARE)
+    module = words.spare(rng, side)
     names: list[str] = []
     while len(names) < 3:
-        name = words.called(rng, held_out)
+        name = words.called(rng, side)
         names += [name] if name not in names else []
     texts, table = [], []
     for name in names:
@@ -310,6 +311,8 @@ def reuse(level: Level, rng: random.Random, held_out: bool, without: frozenset[s
     return Draft("reuse", "steps", "xs", steps, tuple(rivals), {}, {module: "\n\n".join(texts)})
 
 
+# A function stands in the issue, the plan and the code as module.function: the tokens of words that
+# nobody learned differ with the sign in front of them.
 _CALLS = {
     True: (
         (
@@ -330,18 +333,19 @@ _CALLS = {
 def _call(module: str, name: str, each: bool) -> Operation:
     """The step that calls a function of a module."""
     said, held = _CALLS[each]
+    called = f"{module}.{name}"
 
     def told(phrases: Sequence[str]) -> tuple[str, ...]:
-        return tuple(one.replace("{h}", name).replace("{q}", f"{module}.py") for one in phrases)
+        return tuple(one.replace("{h}", called).replace("{q}", f"{module}.py") for one in phrases)
 
-    code = f"xs = [{module}.{name}(x) for x in xs]" if each else f"xs = {module}.{name}(xs)"
-    return Operation(f"{name} {'each' if each else 'list'}", code, told(said), told(held), "xs", "xs")
+    code = f"xs = [{called}(x) for x in xs]" if each else f"xs = {called}(xs)"
+    return Operation(f"{called} {'each' if each else 'list'}", code, told(said), told(held), "xs", "xs")
 
 
 def conventions(
     level: Level,
     rng: random.Random,
-    held_out: bool,
+    side: Side,
     without: frozenset[str],
     known: Sequence[Convention] = (),
 ) -> Draft:
@@ -365,7 +369,7 @@ def conventions(
     return Draft("conventions", "steps", "xs", steps, tuple(rivals), {}, modules)
 
 
-FAMILIES: Mapping[str, Callable[[Level, random.Random, bool, frozenset[str]], Draft]] = MappingProxyType(
+FAMILIES: Mapping[str, Callable[[Level, random.Random, Side, frozenset[str]], Draft]] = MappingProxyType(
     {
         "lists": lists,
         "strings": strings,

@@ -19,6 +19,7 @@ from salecli.practice.render import Encode, Prompts, pair
 from salecli.practice.second import faults
 from salecli.practice.second.checks import Lines
 from salecli.practice.second.conventions import CONVENTIONS, Convention, invent
+from salecli.practice.second.copying import strange
 from salecli.practice.second.curriculum import Practice, plan_of, sample
 from salecli.practice.second.drafts import FAMILIES, LEVELS, UNKNOWN
 from salecli.practice.second.mixtures import LEVEL_WEIGHTS, mixture, unknown
@@ -36,10 +37,15 @@ _CARRIED = 0.15
 _SECOND, _SECOND_EDIT = 0.25, 0.5
 """Share of work that is shown as a second try: a wrong edit leaves more to see than a wrong file."""
 _MARK_WEIGHT = 4.0
-_LONG_FROM, _WORK_FROM, _ALL_FROM = 0.1, 0.2, 0.5
-"""Parts of the training after which long tasks, work and refinements, and then everything else join in.
+_MADE = 0.5
+"""Share of made-up names, and of issues with made-up words: held-out tasks have words that nobody learned."""
+_COPIED = 0.1
+"""Share of trees that are about carrying out strange plans alone."""
+_COPY_UNTIL, _LONG_FROM, _WORK_FROM, _MARK_FROM, _ALL_FROM = 0.06, 0.12, 0.2, 0.35, 0.5
+"""Parts of the training until which there is copying alone, and after which long tasks, work and refinements,
+marks, and then everything else join in.
 
-Which step comes next is the hard part to learn: bids alone, and short ones first, teach it fastest.
+Which step comes next is the hard part to learn: bids, and short ones first, teach it fastest.
 """
 
 
@@ -55,6 +61,8 @@ class Examples:
         self._unknown = unknown(agent)
         self._rules = tuple(one for one in CONVENTIONS if one.operation.name in self._unknown)
         self._refined = REFINED.get(agent, 0.25)
+        # In what the tokenizer learns from, pieces of made-up words would crowd out usual words.
+        self._made = 0.0 if agent == "tokenizer" else _MADE
         self._prompts = Prompts()
         self.part = 1.0
         """How much of the training has passed: first bids, then work and refinements, then everything."""
@@ -62,6 +70,8 @@ class Examples:
     def tree(self) -> Tree:
         """The next tree."""
         rng = self._rng
+        if self._made and (self.part < _COPY_UNTIL or rng.random() < _COPIED):
+            return self._copying()
         if self.part >= _WORK_FROM and rng.random() < self._refined:
             return self._refinement()
         beyond = self._unknown and rng.random() < _OPEN
@@ -77,7 +87,7 @@ class Examples:
                 self._second_try(tree, practice)
             else:
                 self._work(tree, practice)
-        if self.part >= _ALL_FROM:
+        if self.part >= _MARK_FROM:
             right = rng.random() < 0.7
             for number in range(3):
                 self._mark(tree, practice, 0 if right and number == 0 else rng.choice((1, 1, 1, 2, 3)))
@@ -91,15 +101,29 @@ class Examples:
         weights = mixture(self._agent, level)
         family = family or rng.choices(tuple(weights), tuple(weights.values()))[0]
         tested = tested and rng.random() < (_SECOND_EDIT if family == "bugs" else _SECOND)
-        return sample(level, rng, False, family, without, tested=tested)
+        return sample(level, rng, False, family, without, tested=tested, made=self._made)
 
     def _beyond(self) -> Practice:
         """A task with a step that the agent does not know; such steps are rare below the third level."""
         while True:
             level, family = self._rng.choice((2, 3, 4, 5)), self._rng.choice(tuple(FAMILIES))
-            practice = sample(level, self._rng, False, family, tested=False)
+            practice = sample(level, self._rng, False, family, tested=False, made=self._made)
             if self._unknown & set(_names(practice)):
                 return practice
+
+    def _copying(self) -> Tree:
+        """Some strange plans for the same task, each carried out."""
+        practice = self._task(self._unknown)
+        tree = Tree()
+        self._growth.begin(tree, self._prompts.bid(practice.task)[0])
+        for _ in range(2):
+            self._carried(tree, practice, strange(practice, self._rng, self._unknown))
+        return tree
+
+    def _carried(self, tree: Tree, practice: Practice, lines: Lines) -> None:
+        """A plan of these lines, carried out."""
+        plan = plan_of(lines[at] for at in practice.planned)
+        self._growth.grow(tree, self._prompts.work(practice.task, plan)[1:], practice.answer(lines))
 
     def _work(self, tree: Tree, practice: Practice) -> None:
         """Carry out a plan, now and then one with open steps."""
@@ -181,10 +205,12 @@ class Examples:
         rng = self._rng
         while True:
             if not self._unknown or rng.random() < 0.6:
-                rules = [invent(rng, self._rules) for _ in range(rng.choice((1, 1, 2, 3)))]
+                rules = [invent(rng, self._rules, self._made) for _ in range(rng.choice((1, 1, 2, 3)))]
                 level = rng.choice((1, 1, 2, 2, 3, 4, 5))
                 chosen = _distinct(rules)
-                return sample(level, rng, False, "conventions", self._unknown, chosen, tested=False)
+                return sample(
+                    level, rng, False, "conventions", self._unknown, chosen, tested=False, made=self._made
+                )
             practice = self._beyond()
             changed = {
                 name: _other_code(practice, name, rng) for name in _names(practice) if name in self._unknown
@@ -227,7 +253,7 @@ class Examples:
         steps = {(one.name, one.code): one.operation for one in practice.draft.steps}
         shown = [self._elsewhere(steps[line]) if rng.random() < 0.5 else line for line in taught]
         if rng.random() < 0.3:  # a rule that the task does not ask for
-            shown.append(self._elsewhere(invent(rng, self._rules).operation))
+            shown.append(self._elsewhere(invent(rng, self._rules, self._made).operation))
         for line in shown:
             home = rng.choice(homes)
             home.insert(rng.randint(0, len(home)), line)

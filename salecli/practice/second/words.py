@@ -1,12 +1,18 @@
 """The words around the steps of an issue: names of modules and functions, openings, distractors, joints.
 
-Every list has two sides, for training and for held-out tasks; names are divided by a hash.
+Every list has two sides, for training and for held-out tasks; names are divided by a hash. Much of what a
+training task says can be made up: held-out tasks say things in words that no agent has read.
 """
 
 from __future__ import annotations
 
+import builtins
 import hashlib
+import keyword
 import random
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
 
 MODULES = (
     "lists", "series", "items", "rows", "marks", "scores", "prices", "counts", "sizes", "levels", "points",
@@ -71,26 +77,80 @@ _ONE_IN = 6
 """One name in this many is for held-out tasks."""
 
 
-def _drawn(rng: random.Random, held_out: bool, *parts: tuple[str, ...], between: str = "") -> str:
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A side of the split."""
+
+    held_out: bool
+    made: float = 0.0
+    """Share of the names that are made up, and of the texts in which other words than a step's own are."""
+
+    def has(self, name: str) -> bool:
+        """Whether a name belongs to this side."""
+        return (hashlib.sha256(name.encode()).digest()[0] % _ONE_IN == 0) is self.held_out
+
+    def makes(self, rng: random.Random) -> bool:
+        """Whether the next name or text has made-up words; nothing is drawn where none has."""
+        return self.made > 0 and rng.random() < self.made
+
+
+_PIECES = (*_VERBS, *_NOUNS, *_CALLED, *(one.lower() for one in (*_COLOURS, *_THINGS)))
+_KNOWN = frozenset((*dir(builtins), *keyword.kwlist, *_PIECES))
+
+
+def made_up(rng: random.Random) -> str:
+    """A word of the pieces of others, that can only be copied."""
     while True:
-        name = between.join(rng.choice(part) for part in parts)
-        if (hashlib.sha256(name.encode()).digest()[0] % _ONE_IN == 0) is held_out:
+        word = rng.choice(_PIECES)[: rng.randint(2, 4)] + rng.choice(_PIECES)[-rng.randint(2, 4) :]
+        if len(word) > 4 and word not in _KNOWN:
+            return word
+
+
+_WORD = re.compile(r"\{\w*\}|[A-Za-z]+")
+
+
+def blurred(text: str, rng: random.Random, kept: Collection[str] = ()) -> str:
+    """A text with made-up words for half of those that are not `kept`, in braces, or very short."""
+
+    def said(found: re.Match[str]) -> str:
+        word = found[0]
+        if len(word) < 3 or word[0] == "{" or word.lower() in kept or rng.random() < 0.5:
+            return word
+        made = made_up(rng)
+        return made.capitalize() if word[0].isupper() else made
+
+    return _WORD.sub(said, text)
+
+
+def _drawn(rng: random.Random, side: Side, *parts: tuple[str, ...], between: str = "") -> str:
+    made = side.makes(rng)
+    while True:
+        found = [made_up(rng) if made else rng.choice(part) for part in parts]
+        if parts[0][0].istitle():
+            found = [one.capitalize() for one in found]
+        name = between.join(found)
+        if side.has(name):
             return name
 
 
-def function(rng: random.Random, held_out: bool) -> str:
+def function(rng: random.Random, side: Side) -> str:
     """A function's name from one side of the split."""
-    return _drawn(rng, held_out, _VERBS, _NOUNS, between="_")
+    return _drawn(rng, side, _VERBS, _NOUNS, between="_")
 
 
-def class_name(rng: random.Random, held_out: bool) -> str:
+def class_name(rng: random.Random, side: Side) -> str:
     """A class's name from one side of the split."""
-    return _drawn(rng, held_out, _COLOURS, _THINGS)
+    return _drawn(rng, side, _COLOURS, _THINGS)
 
 
-def called(rng: random.Random, held_out: bool) -> str:
+def called(rng: random.Random, side: Side) -> str:
     """The name of a function that another module holds, from one side of the split."""
-    return _drawn(rng, held_out, _CALLED)
+    return _drawn(rng, side, _CALLED)
+
+
+def spare(rng: random.Random, side: Side) -> str:
+    """The name of a module that holds what others use; both sides have the same ones."""
+    return made_up(rng) if side.makes(rng) else rng.choice(SPARE)
 
 
 TITLES = (
@@ -140,10 +200,10 @@ _PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gil", "Hana", "Ivo", "Ju
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 
-def distractors(rng: random.Random, held_out: bool, path: str, count: int) -> list[tuple[str, str]]:
+def distractors(rng: random.Random, side: Side, path: str, count: int) -> list[tuple[str, str]]:
     """(template, sentence) of different sentences that have nothing to do with the steps."""
     found = []
-    for said in rng.sample(DISTRACTORS[held_out], count):
+    for said in rng.sample(DISTRACTORS[side.held_out], count):
         who, whom = rng.sample(_PEOPLE, 2)
         values = {"who": who, "whom": whom, "day": rng.choice(_DAYS), "n": rng.randint(2, 40), "p": path}
         found.append((said, said.format(**values)))
