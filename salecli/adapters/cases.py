@@ -12,7 +12,6 @@ from salecli.adapters import checksums
 from salecli.adapters.lessons import NOT_THE_PLAN
 from salecli.adapters.recall import as_text
 from salecli.core.learning import Case, Parts
-from salecli.core.scoring import plain_cost, plain_entropy
 from salecli.core.values import Bid
 
 if TYPE_CHECKING:
@@ -102,15 +101,7 @@ def _parts(
 ) -> Parts:
     if not all(map(math.isfinite, [bid.entropy, *marks.values()])):
         raise ValueError("a number is none")
-    return Parts(
-        agent=bid.agent,
-        price=prices[bid.agent],
-        cost=plain_cost(bid, prices, plan_tokens),
-        entropy=plain_entropy(bid),
-        marks=marks,
-        solved=solved.get((bid.agent, bid.refined)),
-        refined=bid.refined,
-    )
+    return Parts.of(bid, prices, plan_tokens, marks, solved.get((bid.agent, bid.refined)))
 
 
 def _of(db: Database, numbers: Sequence[int], question: str, key: str = "auction") -> Iterator[Any]:

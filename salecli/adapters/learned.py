@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from salecli import resources
+from salecli.adapters import wholefile
 from salecli.core.calibration import Correction
 from salecli.core.scoring import TOP_MARK
 from salecli.core.text import clean
@@ -110,9 +111,7 @@ def write(path: Path, saved: Saved) -> None:
     lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(value)}" for name, value in values.items())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        growing = path.with_name(f"{path.name}.part")
-        growing.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-        growing.replace(path)
+        wholefile.write(path, f"{{\n{lines}\n}}\n")
     except OSError as error:
         place = error.filename or path
         raise ConfigError(f"{place}: {error.strerror}", "make it writable, or name another place") from error

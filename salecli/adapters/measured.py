@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from salecli import resources
+from salecli.adapters import wholefile
 from salecli.errors import ConfigError
 
 
@@ -75,9 +76,7 @@ def write(identity: str, measured: Measured) -> None:
         with _alone():
             held = {known: row for known, row in _held().items() if _measured(row) is not None}
             held[identity] = asdict(measured)
-            growing = store().with_suffix(".part")
-            growing.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
-            growing.replace(store())
+            wholefile.write(store(), json.dumps(held, indent=1) + "\n")
     except OSError as error:
         place = error.filename or store()
         raise ConfigError(f"{place}: {error.strerror}", "make it writable, or set XDG_DATA_HOME") from error

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from salecli.bench.cells import MATRIX, Cell, Header, Opinion, read_line
 from salecli.core.learning import Case, Parts
-from salecli.core.scoring import plain_cost, plain_entropy
 from salecli.errors import UsageError
 
 _HINT = "name the folder of a `sale bench run` with this pool, as it is now: sale learn --from DIR"
@@ -90,11 +89,10 @@ def _case(
         mean = sum(given.values()) / len(given) if given else None
         failed = [judge for judge in opinions if agent in opinions[judge].missing and judge not in given]
         parts.append(
-            Parts(
-                agent=agent,
-                price=prices[agent],
-                cost=plain_cost(cell.bid, prices, plan_tokens),
-                entropy=plain_entropy(cell.bid),
+            Parts.of(
+                cell.bid,
+                prices,
+                plan_tokens,
                 marks=given | (dict.fromkeys(failed, mean) if mean is not None else {}),
                 solved={"passed": True, "failed": False}.get(cell.outcome),
             )

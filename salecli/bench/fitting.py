@@ -13,7 +13,6 @@ from salecli.bench.table import FOLDS, Table, folds
 from salecli.core.calibration import Correction, corrected, corrections
 from salecli.core.heldout import lacking, usable
 from salecli.core.learning import Case, Objective, Parts, fit, winner
-from salecli.core.scoring import plain_cost, plain_entropy
 from salecli.core.values import Mark, Weights
 from salecli.errors import UsageError
 
@@ -48,11 +47,10 @@ def cases(table: Table) -> list[Case]:
     for task in table.tasks:
         marks = table.marks[task.name]
         parts = [
-            Parts(
-                agent=bid.agent,
-                price=table.prices[bid.agent],
-                cost=plain_cost(bid, table.prices, table.plan_tokens),
-                entropy=plain_entropy(bid),
+            Parts.of(
+                bid,
+                table.prices,
+                table.plan_tokens,
                 marks={one.judge: one.value for one in marks if one.agent == bid.agent},
                 solved=table.solved(task.name, bid.agent),
             )

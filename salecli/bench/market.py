@@ -23,6 +23,7 @@ from salecli.bench.held import held
 from salecli.bench.known import Once, known
 from salecli.bench.matrix import Matrix
 from salecli.bench.played import Kind, Played, Row
+from salecli.bench.results import MARKET, NO_MEMORY
 from salecli.bench.stage import Stage, staged, task_of
 from salecli.bench.suites import SuiteTask
 from salecli.bench.table import Table
@@ -49,8 +50,8 @@ class Rules:
     """Who takes part, as bidder, as judge and in memory; nobody named is everybody."""
 
 
-SALE = Rules("SALE")
-FORGETFUL = Rules("SALE without memory", memory=False)
+SALE = Rules(MARKET)
+FORGETFUL = Rules(NO_MEMORY, memory=False)
 WITH_RETRY = Rules("SALE with retry", attempts=2)
 WITHOUT_NOTES = Rules("SALE with retry, no failure notes", "ablation", notes=False, attempts=2)
 """Beside a second attempt: a task that nobody solved teaches nothing, so that notes come from there alone."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from salecli import __version__
+from salecli.adapters import wholefile
 from salecli.bench.cells import RESULTS, RESULTS_SCHEMA, Cell, Header
 from salecli.bench.matrix import Matrix
 from salecli.bench.suites import content
@@ -92,10 +93,8 @@ def write(folder: Path, found: Mapping[str, Any]) -> Path:
         EnvironmentFault: it cannot be written.
     """
     file = folder / RESULTS
-    part = file.with_name(f"{RESULTS}.part")
     try:
-        part.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(file)
+        wholefile.write(file, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise EnvironmentFault(
             f"{file} cannot be written: {error.strerror}", "name another: --out DIR"

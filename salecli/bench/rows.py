@@ -13,6 +13,7 @@ from salecli.bench import fitting, reliability, selling, shapley
 from salecli.bench.fitting import Chosen
 from salecli.bench.lengths import at_real_lengths, plan_and_work
 from salecli.bench.played import Played, Row
+from salecli.bench.results import MARKET, NO_MEMORY, ORACLE
 from salecli.bench.routers import LEAST, Known, Offers, Places, in_orders, played, tuned
 from salecli.bench.routers.cascade import Scorer, until_solved
 from salecli.bench.routers.neighbours import carrot, to_router, wtp
@@ -23,7 +24,6 @@ from salecli.core.learning import OBJECTIVES, Objective
 from salecli.core.values import Weights
 from salecli.errors import UsageError
 
-SALE, FORGETFUL = "SALE", "SALE without memory"
 _PAIRED = ("agent", "router", "market", "bound")
 _RETRY = 2
 """Attempts of a retry, as many as `sale solve` makes."""
@@ -48,10 +48,10 @@ def every_row(
     What the routers are compared with is "SALE", or "SALE without memory" where that is all there is.
     """
     rows = list(market)
-    if all(row.name != FORGETFUL for row in rows):
-        rows.append(in_orders(FORGETFUL, "market", selling.sold(table, chosen.by_task), orders))
+    if all(row.name != NO_MEMORY for row in rows):
+        rows.append(in_orders(NO_MEMORY, "market", selling.sold(table, chosen.by_task), orders))
     again = selling.sold(table, chosen.by_task, attempts=_RETRY)
-    rows.append(in_orders(f"{FORGETFUL}, with retry", "market", again, orders))
+    rows.append(in_orders(f"{NO_MEMORY}, with retry", "market", again, orders))
     sale = _compared(rows)
     known = Known(table)
     plain = singles(known, orders)
@@ -72,8 +72,8 @@ def every_row(
             by_task = played(known, [known.routes[at] for at in found.routes])
             rows.append(in_orders(name, "router", by_task, orders))
     rows.append(in_orders("cascade with tests", "router", played(known, until_solved(known)), orders))
-    rows.append(in_orders("oracle", "bound", played(known, oracle(known)), orders))
-    curves[FORGETFUL] = _dialled(table, chosen)
+    rows.append(in_orders(ORACLE, "bound", played(known, oracle(known)), orders))
+    curves[NO_MEMORY] = _dialled(table, chosen)
     for name, sell in _ablations(table, chosen):
         try:
             rows.append(in_orders(name, "ablation", sell(), orders))
@@ -85,7 +85,7 @@ def every_row(
 def _compared(rows: Sequence[Row]) -> Row:
     """The row that the routers are measured against."""
     by_name = {row.name: row for row in rows}
-    return by_name.get(SALE, by_name[FORGETFUL])
+    return by_name.get(MARKET, by_name[NO_MEMORY])
 
 
 Sell = Callable[[], Sequence[Played]]

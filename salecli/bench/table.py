@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salecli.bench.cells import Cell
-from salecli.bench.contestants import Bidder
+from salecli.bench.contestants import Bidder, result
 from salecli.bench.played import Spent
 from salecli.bench.suites import SuiteTask
 from salecli.core.agent import Pool, seed_for
@@ -110,13 +110,7 @@ def _marks(matrix: Matrix, task: SuiteTask, cells: Mapping[tuple[str, str], Cell
             failures[judge.name] = {
                 (agent, False): Failure(reason) for agent, reason in opinion.missing.items()
             }
-    stream = fill(given, failures, Task(id=task.name, title=task.name, text=task.issue))
-    while True:
-        try:
-            next(stream)
-        except StopIteration as stop:
-            filled: list[Mark] = stop.value
-            return filled
+    return result(fill(given, failures, Task(id=task.name, title=task.name, text=task.issue)))
 
 
 def orders(count: int, seed: int, tasks: Sequence[object]) -> list[list[int]]:

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from salecli.core.program import Program, Row, Solve, Variable
-from salecli.core.scoring import TOP_MARK, weighed
-from salecli.core.values import Weights
+from salecli.core.scoring import TOP_MARK, plain_cost, plain_entropy, weighed
+from salecli.core.values import Bid, Weights
 from salecli.errors import UsageError
 
 Objective = Literal["minimax", "labelled"]
@@ -52,6 +52,26 @@ class Parts:
     solved: bool | None = None
     """What the tests said of its work; None where it never worked."""
     refined: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        bid: Bid,
+        prices: Mapping[str, float],
+        plan_tokens: int,
+        marks: Mapping[str, float],
+        solved: bool | None,
+    ) -> Parts:
+        """Those of a bid: `prices` are USD per million tokens by agent, `plan_tokens` is the pool's L."""
+        return cls(
+            agent=bid.agent,
+            price=prices[bid.agent],
+            cost=plain_cost(bid, prices, plan_tokens),
+            entropy=plain_entropy(bid),
+            marks=marks,
+            solved=solved,
+            refined=bid.refined,
+        )
 
 
 @dataclass(frozen=True, slots=True)
