@@ -19,6 +19,9 @@ DEMO_SEED ?= 8
 PYTEST_ARGS ?=
 SHAPES ?= 4B 8B 14B 32B
 
+# GCC 12 miscompiles llama.cpp's AMX kernels: a process that uses them dies of an illegal instruction.
+ENGINE_FLAGS ?= -DCMAKE_C_FLAGS=-U__AMX_INT8__ -DCMAKE_CXX_FLAGS=-U__AMX_INT8__
+
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS := $(shell nproc 2>/dev/null || echo 2)
@@ -57,7 +60,7 @@ $(VENV)/.packages: $(VENV)/.made pyproject.toml constraints.txt
 	$(call need,command -v g++,g++)
 	@$(BIN)/python -c "import llama_cpp" 2>/dev/null || \
 	  echo "make: installing packages; llama.cpp is compiled once, which takes 5 to 8 minutes on 2 cores" >&2
-	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PIP) install -q -c constraints.txt -e '.[train,offline,bench,dev]' >&2
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) CMAKE_ARGS="$(ENGINE_FLAGS)" $(PIP) install -q -c constraints.txt -e '.[train,offline,bench,dev]' >&2
 	@touch $@
 
 packages: $(VENV)/.packages

@@ -322,11 +322,17 @@ def offloads(gpu_layers: int | None) -> bool:
     return gpu_layers != 0 and bool(llama.llama_supports_gpu_offload())
 
 
+def _has_amx() -> bool:
+    return b"AMX_INT8 = 1" in llama.llama_print_system_info()
+
+
 def _load(file: str, gpu_layers: int | None) -> Any:
     """The model in a file; None for `gpu_layers` puts all of them on a GPU where this build can."""
     offload = offloads(gpu_layers)
     params = llama.llama_model_default_params()
     params.n_gpu_layers = (-1 if gpu_layers is None else gpu_layers) if offload else 0
+    # Compiled by GCC before 13.3, the AMX kernels run without their tiles' configuration: the process dies.
+    params.use_extra_bufts = not _has_amx()
     # On a CPU a mapped file would stay in memory beside its repacked copy.
     params.load_mode = llama.LLAMA_LOAD_MODE_MMAP if offload else llama.LLAMA_LOAD_MODE_NONE
     model = llama.llama_model_load_from_file(str(Path(file)).encode(), params)

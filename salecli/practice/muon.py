@@ -1,4 +1,4 @@
-"""The Muon optimizer in float32.
+"""The Muon optimizer in a type of one's choice.
 
 PyTorch's own computes in bfloat16, which most CPUs have to emulate: there, its steps took longer than the
 gradients. Imported only by training: it needs the extra `train`.
@@ -17,12 +17,12 @@ _STEPS = ((3.4445, -4.7750, 2.0315),) * 5
 """Coefficients of the quintic iteration, as Keller Jordan published it."""
 
 
-def orthogonal(x: Tensor) -> Tensor:
+def orthogonal(x: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
     """The nearest orthogonal matrices, roughly: every singular value comes to lie between 0.7 and 1.2.
 
     x is [matrices, rows, columns] with at most as many rows as columns.
     """
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    x = (x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)).to(kind)
     for a, b, c in _STEPS:
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
@@ -33,9 +33,15 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
     """Momentum whose steps are made orthogonal; for the matrices between a network's layers."""
 
     def __init__(
-        self, matrices: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float
+        self,
+        matrices: Iterable[nn.Parameter],
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        kind: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self._kind = kind
 
     def step(self) -> None:
         """One step; matrices of one shape, or of its transpose, are computed together."""
@@ -56,7 +62,7 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
             wide = ahead if ahead.shape[0] <= ahead.shape[1] else ahead.mT
             alike.setdefault(tuple(wide.shape), []).append((weight, wide))
         for pairs in alike.values():
-            steps = orthogonal(torch.stack([wide for _, wide in pairs]))
+            steps = orthogonal(torch.stack([wide for _, wide in pairs]), self._kind)
             for (weight, _), found in zip(pairs, steps, strict=True):
                 rows, columns = weight.shape
                 weight.mul_(1 - group["lr"] * group["weight_decay"])

@@ -67,7 +67,7 @@ def _alike(seen: list[_Row]) -> Iterator[list[_Row]]:
     """Rows in groups of like length, so that little is filled up."""
     group: list[_Row] = []
     for row in seen:
-        if group and _length(row) > 1.35 * _length(group[0]) + 16:
+        if group and _length(row) > 1.2 * _length(group[0]) + 12:
             yield group
             group = []
         group.append(row)

@@ -7,9 +7,12 @@ import importlib.util
 import math
 import multiprocessing
 import os
+import random
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ from salecli.errors import EnvironmentFault, UsageError
 from salecli.practice import examples as first
 from salecli.practice import export
 from salecli.practice import tokenizer as tokenizers
+from salecli.practice.induction import repeating
 from salecli.practice.second import examples as second
 from salecli.practice.trees import Tree
 
@@ -24,21 +28,26 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-    from salecli.practice.network import Network
+    from salecli.practice.network import Computing, Network
     from salecli.practice.packing import Batch
 
 AGENTS = ("xs", "s", "m", "l")
 SHARES = {"xs": 0.14, "s": 0.29, "m": 0.57, "l": 1.0}
 """How long each agent trains, relative to the largest: two queues of the same length."""
 TOKENIZER = "tokenizer.json"
-BATCHES = {"xs": 2048, "s": 2048, "m": 2048, "l": 2304}
+BATCHES = {"xs": 2560, "s": 3072, "m": 3584, "l": 4096}
 """Tokens per step: many small steps beat few large ones within minutes."""
 _TEXTS = 2500
 """Trees whose text trains the tokenizer."""
 _RATE, _RATE_MATRIX = 4e-3, 0.03
-_LINES = 1.0
-"""Weight of telling right plan lines from wrong ones."""
+_LINES, _EARLY = 1.0, 0.3
+"""Weights of telling right plan lines from wrong ones, and of saying the text two blocks early: a judge has
+to know what it would say while there are blocks left to compare it with what it reads."""
+_REPEAT_UNTIL, _REPEATED = 0.04, 0.04
+"""Part of the training until which there are random tokens that repeat alone, and their share later on."""
 _TELL_EVERY, _SAVE_EVERY = 60.0, 120.0
+_COMPILE_FROM = 3.0
+"""Minutes of training from which compilation pays."""
 
 Examples = first.Examples | second.Examples
 EXAMPLES: Mapping[int, type[first.Examples] | type[second.Examples]] = {
@@ -66,33 +75,55 @@ def make_tokenizer(path: Path, seed: int, curriculum: int = 1) -> Tokenizer:
     return made
 
 
-def batches(examples: Examples, size: int) -> Iterator[list[Tree]]:
-    """Batches of trees with at least `size` tokens together, endlessly."""
+def batches(examples: Examples, size: int, vocabulary: int, seed: int) -> Iterator[list[Tree]]:
+    """Batches of trees with at least `size` tokens together, endlessly, the first ones of random tokens."""
+    rng = random.Random(seed)
     while True:
         trees: list[Tree] = []
         held = 0
         while held < size:
-            trees.append(examples.tree())
+            plain = examples.part < _REPEAT_UNTIL or rng.random() < _REPEATED
+            trees.append(repeating(rng, vocabulary) if plain else examples.tree())
             held += len(trees[-1].ids)
         yield trees
 
 
-def losses(network: Network, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Per-token losses of the trained tokens, their weights, and the mean loss of the plan lines."""
-    import torch
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a batch has the network learn."""
+
+    each: torch.Tensor
+    """Of each token that is trained."""
+    weight: torch.Tensor
+    early: torch.Tensor
+    """Mean of the text as the last but one block reads it."""
+    lines: torch.Tensor
+    """Mean of telling right plan lines from wrong ones."""
+
+    def total(self) -> torch.Tensor:
+        """What the optimizers reduce."""
+        return (self.each * self.weight).sum() / self.weight.sum() + _EARLY * self.early + _LINES * self.lines
+
+
+def losses(network: Network, batch: Batch) -> Losses:
+    """The losses of a batch."""
     from torch.nn import functional
 
-    device = batch.target.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=_has_bfloat16(device)):
-        hidden, before = network.states(batch.layout)
-        trained = batch.target >= 0
-        logits = network.logits(hidden[trained])
-        judged = batch.right >= 0
-        lines = network.line_right(before[judged]).float().squeeze(-1)
-    each = functional.cross_entropy(logits.float(), batch.target[trained], reduction="none")
-    about = batch.right[judged].float()
-    right = functional.binary_cross_entropy_with_logits(lines, about) if len(about) else each.new_zeros(())
-    return each, batch.weight[trained], right
+    states = network.states(batch.layout)
+    trained = (batch.target >= 0).nonzero().squeeze(-1)
+    target, weight = batch.target.index_select(0, trained), batch.weight.index_select(0, trained)
+
+    def said(hidden: torch.Tensor) -> torch.Tensor:
+        logits = network.logits(hidden.index_select(0, trained)).float()
+        return functional.cross_entropy(logits, target, reduction="none")
+
+    text = (weight <= 1).float() * weight
+    early = (said(states.early) * text).sum() / text.sum().clamp(min=1)
+    judged = (batch.right >= 0).nonzero().squeeze(-1)
+    lines = network.line_right(states.before.index_select(0, judged)).squeeze(-1)
+    about = batch.right.index_select(0, judged).float()
+    right = functional.binary_cross_entropy_with_logits(lines, about) if len(about) else weight.new_zeros(())
+    return Losses(said(states.after), weight, early, right)
 
 
 @functools.cache
@@ -102,6 +133,17 @@ def _has_bfloat16(device: str) -> bool:
 
     able = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return device != "cpu" or bool(able)
+
+
+def computing(device: str, minutes: float) -> Computing:
+    """The fastest way to compute for a training of so many minutes."""
+    import torch
+
+    from salecli.practice.network import Computing, Kernels, fused
+
+    kind = torch.bfloat16 if _has_bfloat16(device) else torch.float32
+    compiles = minutes >= _COMPILE_FROM and bool(shutil.which("g++"))
+    return Computing(kind, fused() if compiles else Kernels())
 
 
 def optimizers(network: Network) -> list[Any]:
@@ -116,7 +158,7 @@ def optimizers(network: Network) -> list[Any]:
     held = {id(weight) for weight in matrices}
     rest = [weight for weight in network.parameters() if id(weight) not in held]
     return [
-        Muon(matrices, lr=_RATE_MATRIX, momentum=0.95, weight_decay=0.01),
+        Muon(matrices, lr=_RATE_MATRIX, momentum=0.95, weight_decay=0.01, kind=network.how.kind),
         torch.optim.AdamW(rest, lr=_RATE, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
@@ -151,7 +193,9 @@ def train(
     learned = EXAMPLES[curriculum]
     checks = [joined([tree], device) for tree in _some(learned(agent, encode, breaks, -1 - seed), 24)]
     examples = learned(agent, encode, breaks, seed)
-    stream = batches(examples, BATCHES[agent])
+    examples.part = passed
+    stream = batches(examples, BATCHES[agent], tokenizer.get_vocab_size(), seed)
+    network.how = computing(device, minutes)
     steps = optimizers(network)
     rates = [group["lr"] for one in steps for group in one.param_groups]
     say(f"{agent}: {network.size:,} parameters on {device}, {minutes:g} minutes")
@@ -167,9 +211,7 @@ def train(
             one["lr"] = base * rate
         examples.part = part
         batch = joined(next(stream), device)
-        each, weight, right = losses(network, batch)
-        loss = (each * weight).sum() / weight.sum() + _LINES * right
-        loss.backward()
+        losses(network, batch).total().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         for step in steps:
             step.step()
@@ -198,9 +240,9 @@ def check(network: Network, batches: list[Batch]) -> tuple[float, float, float]:
 
     with torch.no_grad():
         found = [losses(network, batch) for batch in batches]
-    each = torch.cat([one for one, _, _ in found])
-    weight = torch.cat([one for _, one, _ in found])
-    lines = sum(float(right) for _, _, right in found) / len(found)
+    each = torch.cat([one.each for one in found])
+    weight = torch.cat([one.weight for one in found])
+    lines = sum(float(one.lines) for one in found) / len(found)
     return float(each[weight == 1].mean()), float(2 * each[weight > 1].mean()), lines
 
 

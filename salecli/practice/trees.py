@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from salecli.core.calls import Turn
 from salecli.practice.render import IM_END, Encode, closed, opened
 
-_LINE_WEIGHT = 0.3
+_LINE_WEIGHT = 1.0
 """Of the right lines of a plan in a mark's prompt, as text: who can say them sees where a plan differs."""
 
 
