@@ -13,7 +13,7 @@ from salecli.cli.output import Output
 from salecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from salecli.practice.evaluate import Contestant, Refined, Row
+    from salecli.practice.second.evaluate import Contestant, Refined, Row
 
 app = typer.Typer(
     help="Practice tasks: make repositories, measure the pool, train it.",
@@ -21,21 +21,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExample:\n  sale practice new shop --level 2 --seed 7\n",
 )
-CURRICULUM = typer.Option(min=1, max=2, help="1: what the shipped pool learned; 2: nine families of tasks.")
-_EPILOG_NEW = (
-    "\b\nExamples:\n  sale practice new shop --level 2 --seed 7\n  cd shop && sale solve issue.md\n"
-    "  sale practice new yard --curriculum 2 --level 3 --seed 5"
-)
+_EPILOG_NEW = "\b\nExamples:\n  sale practice new shop --level 2 --seed 7\n  cd shop && sale solve issue.md"
 _EPILOG_EVAL = (
     "\b\nExamples:\n  sale practice eval --tasks 10\n  sale practice eval --json > practice.jsonl\n"
-    "  sale practice eval --pool trained/pool.toml --curriculum 2"
+    "  sale practice eval --pool trained/pool.toml"
 )
 _EPILOG_TRAIN = (
     "\b\nExamples:\n  sale practice train --out trained --minutes 60\n"
     "  sale practice train --out trained --minutes 2 --agents xs\n"
     "  sale practice train --out better --minutes 30 --from trained\n"
-    "  sale practice train --out longer --minutes 60 --from trained --passed 0.3\n"
-    "  sale practice train --out second --minutes 60 --curriculum 2"
+    "  sale practice train --out longer --minutes 60 --from trained --passed 0.3"
 )
 
 
@@ -43,17 +38,18 @@ _EPILOG_TRAIN = (
 def new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     level: Annotated[
-        int, typer.Option(min=1, max=5, help="1: one or two common steps; 5: up to seven, rare ones.")
+        int, typer.Option(min=1, max=5, help="1: two common steps; 5: six or seven, rare ones.")
     ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same level and seed make the same task.")] = 0,
-    curriculum: Annotated[int, CURRICULUM] = 1,
 ) -> None:
-    """Write a held-out practice task as a git repository with code, tests and issue.md."""
-    from salecli.practice import curriculum as one
-    from salecli.practice import repository
-    from salecli.practice.second import curriculum as two
+    """Write a held-out practice task as a git repository with code, tests and issue.md.
 
-    made: repository.Practice = two.practice(level, seed) if curriculum == 2 else one.practice(level, seed)
+    The seed chooses the family, too: nine of them take turns.
+    """
+    from salecli.practice import repository
+    from salecli.practice.second.curriculum import practice
+
+    made = practice(level, seed)
     commit = repository.write(made, folder)
     output = Output()
     output.story(f"{made.title}: level {level}, seed {seed}, commit {commit[:10]}")
@@ -67,7 +63,6 @@ def evaluate(
     refinements: Annotated[
         int, typer.Option(min=0, help="Tasks on which refinement is measured, of each kind; 0 leaves it out.")
     ] = 40,
-    curriculum: Annotated[int, CURRICULUM] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
 ) -> None:
     """Measure every agent of a pool on held-out tasks: plans, marks, work, refinement."""
@@ -75,8 +70,7 @@ def evaluate(
     rows: list[Row] = []
     refined: list[Refined] = []
     for contestant in _contestants(pool):
-        measured = _second if curriculum == 2 else _measure
-        measured(contestant, tasks, refinements, output, as_json, rows, refined)
+        _measure(contestant, tasks, refinements, output, as_json, rows, refined)
     if as_json:
         return
     headers = ("agent", "level", "exact plans", "plan tokens", "mark error", "solved at once", "solved")
@@ -103,59 +97,33 @@ def _measure(
 ) -> None:
     from dataclasses import asdict
 
-    from salecli.practice.evaluate import measure, measure_refinement
+    from salecli.practice.second import evaluate as practice
 
     def record(kind: str, one: Any) -> None:
         if as_json:
             output.record({"kind": kind, **asdict(one)})
 
-    for row in measure(contestant, tasks):
-        rows.append(row)
-        record("level", row)
-        output.story(f"{row.agent} level {row.level}: {_share(row.solved)} solved")
-    if refinements:
-        for one in measure_refinement(contestant, refinements):
-            refined.append(one)
-            record("refinement", one)
-
-
-def _second(
-    contestant: Contestant,
-    tasks: int,
-    refinements: int,
-    output: Output,
-    as_json: bool,
-    rows: list[Row],
-    refined: list[Refined],
-) -> None:
-    """The same on the second curriculum; --json has a record for each task."""
-    from dataclasses import asdict
-
-    from salecli.practice.second import evaluate as second
-
     results = []
-    for result in second.measure(contestant, tasks):
+    for result in practice.measure(contestant, tasks):
         results.append(result)
-        if as_json:
-            output.record({"kind": "task", **asdict(result)})
-    for row in second.rows(results):
+        record("task", result)
+    for row in practice.rows(results):
         rows.append(row)
         output.story(f"{row.agent} level {row.level}: {_share(row.solved)} solved")
     for family in sorted({one.family for one in results}):
         solved = [one.reply > 0 for one in results if one.family == family]
         output.story(f"{contestant.name} {family}: {_share(sum(solved) / len(solved))} solved")
     if refinements:
-        for one in second.measure_refinement(contestant, refinements):
+        for one in practice.measure_refinement(contestant, refinements):
             refined.append(one)
-            if as_json:
-                output.record({"kind": "refinement", **asdict(one)})
+            record("refinement", one)
 
 
 def _contestants(name: str) -> Iterator[Contestant]:
     """The pool's agents, each loaded while it is measured."""
     from salecli.adapters.llama import LlamaModel
     from salecli.pool import load_pool
-    from salecli.practice.evaluate import Contestant
+    from salecli.practice.second.evaluate import Contestant
 
     spec = load_pool(name)
     for agent in spec.agents:
@@ -192,7 +160,6 @@ def train(
         float,
         typer.Option(min=0, max=0.95, help="With --from: how much of a whole training those files have had."),
     ] = 0.75,
-    curriculum: Annotated[int, CURRICULUM] = 1,
 ) -> None:
     """Train the practice pool, from nothing or --from a pool (needs the extra: pip install 'sale[train]')."""
     from salecli.practice.train import AGENTS, name_of, train_pool
@@ -203,7 +170,7 @@ def train(
         raise UsageError(
             f"--agents {agents!r} is no list of agents", f"choose from {','.join(AGENTS)}, each once"
         )
-    train_pool(chosen, out, minutes, seed, begin, passed, curriculum)
+    train_pool(chosen, out, minutes, seed, begin, passed)
     output = Output()
     for name in chosen:
         output.result(str(out / name_of(name)))

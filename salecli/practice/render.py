@@ -12,7 +12,6 @@ from salecli import resources
 from salecli.core.calls import Turn
 from salecli.core.prompts import Templates, listing
 from salecli.core.values import Pair, Plan, Task
-from salecli.practice.curriculum import TEST_COMMAND, Practice
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 ENDOFTEXT, IM_START, IM_END = range(3)
@@ -27,18 +26,6 @@ Encode = Callable[[str], Sequence[int]]
 def templates() -> Templates:
     """The compact prompts."""
     return Templates(resources.templates(resources.prompts() / "compact"))
-
-
-def task_of(practice: Practice) -> Task:
-    """A practice task as the auction knows it."""
-    return Task(
-        id=f"{practice.level}-{practice.seed}",
-        title=practice.issue.partition("\n")[0].lstrip("# "),
-        text=practice.issue,
-        test_command=TEST_COMMAND,
-        files=practice.names,
-        named=((practice.path, practice.stub),),
-    )
 
 
 class Prompts:
@@ -69,11 +56,6 @@ class Prompts:
 def pair(task: str, lost: str, won: str) -> Pair:
     """A (lost, won) pair as memory would return it."""
     return Pair(0, task, 1.0, Plan("", lost), Plan("", won))
-
-
-def reply(path: str, content: str) -> str:
-    """The reply that writes one whole file."""
-    return f"```write {path}\n{content}```"
 
 
 def opened(turn: Turn, encode: Encode) -> list[int]:

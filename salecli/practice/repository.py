@@ -5,26 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from salecli.errors import EnvironmentFault, UsageError
+from salecli.practice.second.curriculum import Practice
 
 _WHO = "sale practice"
 _WHEN = "2026-01-01T00:00:00+0000"
 """Fixed, so that the same level and seed give the same commit."""
-
-
-class Practice(Protocol):
-    """A practice task of any curriculum."""
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def files(self) -> Mapping[str, str]:
-        """Text by path."""
 
 
 def write(practice: Practice, folder: Path) -> str:

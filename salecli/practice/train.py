@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salecli.errors import EnvironmentFault, UsageError
-from salecli.practice import examples as first
 from salecli.practice import export
 from salecli.practice import tokenizer as tokenizers
 from salecli.practice.induction import repeating
-from salecli.practice.second import examples as second
+from salecli.practice.second.examples import Examples
 from salecli.practice.trees import Tree
 
 if TYPE_CHECKING:
@@ -49,17 +48,10 @@ _TELL_EVERY, _SAVE_EVERY = 60.0, 120.0
 _COMPILE_FROM = 3.0
 """Minutes of training from which compilation pays."""
 
-Examples = first.Examples | second.Examples
-EXAMPLES: Mapping[int, type[first.Examples] | type[second.Examples]] = {
-    1: first.Examples,
-    2: second.Examples,
-}
-"""The examples of each curriculum."""
-
 Say = Callable[[str], None]
 
 
-def make_tokenizer(path: Path, seed: int, curriculum: int = 1) -> Tokenizer:
+def make_tokenizer(path: Path, seed: int) -> Tokenizer:
     """Train the pool's tokenizer on what all agents read and write, and save it."""
     texts: list[str] = []
 
@@ -67,7 +59,7 @@ def make_tokenizer(path: Path, seed: int, curriculum: int = 1) -> Tokenizer:
         texts.append(text)
         return list(text.encode())
 
-    examples = EXAMPLES[curriculum]("tokenizer", collect, frozenset(b"\n"), seed)
+    examples = Examples("tokenizer", collect, frozenset(b"\n"), seed)
     for _ in range(_TEXTS):
         examples.tree()
     made = tokenizers.train(texts)
@@ -172,7 +164,6 @@ def train(
     save: Callable[[Network], None],
     begin: Mapping[str, Any] | None = None,
     passed: float = 0.0,
-    curriculum: int = 1,
 ) -> Network:
     """Train one agent for `minutes` of wall-clock time; `save` is called now and then.
 
@@ -190,9 +181,8 @@ def train(
     network: Network = Network(SHAPES[agent], tokenizer.get_vocab_size()).to(device)
     if begin is not None:
         network.load_state_dict(begin, strict=False)  # what only training needs is not in the files
-    learned = EXAMPLES[curriculum]
-    checks = [joined([tree], device) for tree in _some(learned(agent, encode, breaks, -1 - seed), 24)]
-    examples = learned(agent, encode, breaks, seed)
+    checks = [joined([tree], device) for tree in _some(Examples(agent, encode, breaks, -1 - seed), 24)]
+    examples = Examples(agent, encode, breaks, seed)
     examples.part = passed
     stream = batches(examples, BATCHES[agent], tokenizer.get_vocab_size(), seed)
     network.how = computing(device, minutes)
@@ -274,7 +264,6 @@ def train_lane(
     threads: int,
     begin: Path | None = None,
     passed: float = 0.0,
-    curriculum: int = 1,
 ) -> None:
     """Train the agents of one queue, and keep `out` supplied with their newest GGUF files."""
     import torch
@@ -291,7 +280,7 @@ def train_lane(
             weights, tokenizer = export.read(begin / name_of(agent))
 
         save = functools.partial(_save, tokenizer, f"Practice {agent}", path)
-        train(agent, tokenizer, minutes, seed, _say, save, weights, passed if weights else 0.0, curriculum)
+        train(agent, tokenizer, minutes, seed, _say, save, weights, passed if weights else 0.0)
 
 
 def _save(tokenizer: Tokenizer, title: str, path: Path, network: Network) -> None:
@@ -310,7 +299,6 @@ def train_pool(
     seed: int,
     begin: Path | None = None,
     passed: float = 0.0,
-    curriculum: int = 1,
 ) -> None:
     """Train `agents` within `minutes`, and write their GGUF files to `out`.
 
@@ -332,7 +320,7 @@ def train_pool(
     try:
         out.mkdir(parents=True, exist_ok=True)
         if begin is None:
-            make_tokenizer(out / TOKENIZER, seed, curriculum)
+            make_tokenizer(out / TOKENIZER, seed)
     except OSError as error:
         raise UsageError(
             f"{out} cannot be written: {error.strerror}", "name another folder with --out"
@@ -343,7 +331,7 @@ def train_pool(
     running = [
         context.Process(
             target=train_lane,
-            args=(queue, out, seed, max(1, cores // len(queues)), begin, passed, curriculum),
+            args=(queue, out, seed, max(1, cores // len(queues)), begin, passed),
         )
         for queue in queues
     ]

@@ -16,9 +16,9 @@ from salecli.core.decisions import Decisions
 from salecli.core.round import Round
 from salecli.core.values import Pair, Plan
 from salecli.pool import load_pool
-from salecli.practice.curriculum import practice
-from salecli.practice.render import task_of
+from salecli.practice.second.curriculum import practice
 from tests.core.world import ListMemory
+from tests.solved import ANY
 
 ONE = "100m"
 """Holds any practice model, and no two of them."""
@@ -30,7 +30,7 @@ def auction(memory: ListMemory | None) -> tuple[list[str], int, Round]:
     loads, most, record = [], 0, Round()
     spec = load_pool("practice")
     with market(Settings(models=ModelSettings(budget=ONE)), spec) as pool:
-        task = task_of(practice(2, 3))
+        task = practice(*ANY).task
         for event in hold(pool, task, memory, Decisions(), 1, record):
             if isinstance(event, events.ModelLoaded):
                 loads.append(event.agent)

@@ -20,8 +20,8 @@ from salecli.adapters import llama_child
 from salecli.adapters.llama import LlamaModel
 from salecli.core.calls import Choice, Limits, Turn
 from salecli.errors import ContextFull, ModelError, ModelTimeout
-from salecli.practice.curriculum import practice
-from salecli.practice.render import Prompts, task_of
+from salecli.practice.render import Prompts
+from salecli.practice.second.curriculum import practice
 from tests.adapters.llama_fixtures import OPEN, drain
 
 Make = Callable[..., LlamaModel]
@@ -33,9 +33,9 @@ SCORE = Turn("assistant", "Score: ")
 
 def prompts(count: int) -> tuple[list[Turn], list[list[Turn]]]:
     """A practice judge's prefix, and endings of 64 to 150 tokens: plans for this task and for others."""
-    tasks = [practice(5, seed) for seed in range(100, 100 + count)]
+    tasks = [practice(5, seed, family="lists") for seed in range(100, 100 + count)]
     judge = Prompts().judge
-    turns = [judge(task_of(tasks[0]), task.pipeline.plan) for task in tasks]
+    turns = [judge(tasks[0].task, task.plan) for task in tasks]
     return list(turns[0][:-2]), [list(one[-2:]) for one in turns]
 
 

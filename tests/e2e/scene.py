@@ -12,7 +12,7 @@ from salecli import resources
 from tests.e2e.world import SALE, below, contents, owned_containers
 
 FILES = {
-    "issue.md": "# Write knit in levels.py\nIt must take each number times 3, then return the sum of all.\n",
+    "issue.md": "# Implement knit(xs) in levels.py\n1. all values times 3\n2. the sum is the answer\n",
     "levels.py": "def knit(xs):\n    raise NotImplementedError\n",
     "test_levels.py": "from levels import knit\n\n\ndef test_knit():\n    assert knit([1, 3]) == 12\n",
 }

@@ -13,6 +13,7 @@ from salecli.core.scoring import TOP_MARK
 from salecli.pool import load_pool
 from tests.e2e.world import practice, records, sale
 from tests.past_benches import bench
+from tests.solved import ANY
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -32,7 +33,7 @@ def started(seen: list[dict[str, Any]]) -> dict[str, Any]:
 def test_marks_are_put_right_in_a_sale_and_the_switch_takes_it_back(
     tmp_path: Path, private_home: Path
 ) -> None:
-    shop = practice(tmp_path / "shop", 2, 5)
+    shop = practice(tmp_path / "shop", *ANY)
     past = bench(tmp_path / "bench", load_pool("practice"))
     learned = sale("learn", "--from", past, "--objective", "labelled", "--json", cwd=tmp_path)
     assert learned.returncode == 0, learned.stderr

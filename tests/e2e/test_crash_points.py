@@ -18,9 +18,11 @@ import pytest
 
 from salecli import resources
 from salecli.adapters.points import POINTS, WAYS
+from salecli.practice.second.curriculum import practice
 from tests.conftest import IDENTITY
 from tests.e2e.scene import End, Scene
 from tests.e2e.world import below, contents, owned_containers
+from tests.solved import SMALLEST
 from tests.waiting import eventually
 
 IN_TIME = (
@@ -45,11 +47,8 @@ class SentenceTransformer:
 '''
 
 
-FILES = {
-    "issue.md": "# Write knit in levels.py\nStep 1: take each number times 3. Step 2: return the sum.\n",
-    "levels.py": "def knit(xs):\n    raise NotImplementedError\n",
-    "test_levels.py": "from levels import knit\n\n\ndef test_knit():\n    assert knit([1, 3]) == 12\n",
-}
+TASK = practice(*SMALLEST)
+PATH = TASK.path
 
 
 class Chain(Scene):
@@ -60,7 +59,7 @@ class Chain(Scene):
         home.mkdir(parents=True)
         (home / ".gitconfig").write_text(IDENTITY)
         super().__init__(folder, home)
-        self.shop = self.repository("levels", FILES)
+        self.shop = self.repository("practised", TASK.files)
         (folder / "light").mkdir()
         (folder / "light" / "sentence_transformers.py").write_text(EMBEDDER)
         pool = (resources.pools() / "practice.toml").read_text().partition("[[agents]]")[0]
@@ -140,14 +139,14 @@ def chain(folder: Path, way: str) -> str:
 def applied(scene: Chain, before: dict[str, bytes], way: str, patch: str) -> None:
     """End the applying of the last run's patch at several of its changes; the next start makes it whole."""
     run = max(scene.runs(), key=lambda one: one.stat().st_mtime).name
-    whole = {**before, "levels.py": b""}
+    whole = {**before, PATH: b""}
     subprocess.run(["git", "apply"], input=patch, text=True, cwd=scene.shop, check=True)
-    whole["levels.py"] = (scene.shop / "levels.py").read_bytes()
-    (scene.shop / "levels.py").write_bytes(before["levels.py"])
+    whole[PATH] = (scene.shop / PATH).read_bytes()
+    (scene.shop / PATH).write_bytes(before[PATH])
     for number in (2, 5, 7, 9):
         end = scene.crash(f"apply:{number}={way}", "apply", run)
         assert end.code == CODES[way], f"apply:{number}={way}: {end.stderr}"
-        assert (scene.shop / "levels.py").read_bytes() in (before["levels.py"], whole["levels.py"])
+        assert (scene.shop / PATH).read_bytes() in (before[PATH], whole[PATH])
         end = scene.crash("", "apply", run)
         assert (end.code, outside(scene.shop)) == (0, outside_of(whole)), end.stderr
         assert end.stderr.endswith(f"undo: sale apply --undo {run}\n")

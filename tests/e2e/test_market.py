@@ -12,6 +12,7 @@ from salecli.adapters import measured
 from salecli.pool import load_pool, model_identity
 from tests.e2e.world import practice, records, sale
 from tests.models import Vocabulary, chain, chain_model
+from tests.solved import SHORT
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -41,7 +42,7 @@ def six(folder: Path) -> Path:
 def test_six_agents_of_two_families_sell_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    pool, shop = six(tmp_path), practice(tmp_path / "shop", 1, 3)
+    pool, shop = six(tmp_path), practice(tmp_path / "shop", *SHORT)
     unmeasured = sale("solve", "issue.md", "--pool", pool, cwd=shop)
     assert unmeasured.returncode == 3
     assert f"sale models bench --pool {pool}" in unmeasured.stderr

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from salecli.practice.second.curriculum import practice as task_of
 from tests.e2e.world import SALE, below, containers, contents, practice, sale
+from tests.solved import EASY
+
+PATH = task_of(*EASY).path
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
-
-EASY = 3
-"""Seed of a level 1 task that the pool solves at seed 0; runs are deterministic."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def nothing_left(private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    return practice(tmp_path / "shop", 1, EASY)
+    return practice(tmp_path / "shop", *EASY)
 
 
 class Talking:
@@ -100,7 +101,7 @@ def test_from_a_pasted_task_to_a_branch(shop: Path) -> None:
     assert "\x1b" not in said
     assert f"Winner {agent}, chosen by the user: be sure" in said
     assert "verdict solved" in said
-    assert "diff --git a/levels.py b/levels.py" in said
+    assert f"diff --git a/{PATH} b/{PATH}" in said
     run = said.split("applied to branch sale/")[1].split()[0]
     assert f"undo: git -C {shop} branch -D sale/{run}" in said
     assert f"sale show {run}" in said
@@ -108,7 +109,7 @@ def test_from_a_pasted_task_to_a_branch(shop: Path) -> None:
     assert {path for path in after if not path.startswith(".git/")} == {
         path for path in before if not path.startswith(".git/")
     }
-    assert after["levels.py"] == before["levels.py"]
+    assert after[PATH] == before[PATH]
     listed = sale("memory", "list", cwd=shop)
     assert run in listed.stdout or "yes" in listed.stdout
 

@@ -19,12 +19,13 @@ from salecli.core.decisions import Decisions
 from salecli.errors import PatchRefused
 from tests.adapters.runs import past
 from tests.e2e.world import containers, practice
+from tests.solved import LONG, REVISED
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 
 def test_a_part_is_verified_and_a_comment_leads_to_another_attempt(tmp_path: Path) -> None:
-    shop = practice(tmp_path / "shop", 1, 3)
+    shop = practice(tmp_path / "shop", *REVISED)
     stale = past(shop, "long ago", {"event": "Resumed", "task": "t"})
     (stale.folder / ABOUT).write_text("{}")  # by no process that lives
     repository, run, decisions = Repository(shop), new_run(), Decisions(stops={"winner"})
@@ -69,12 +70,12 @@ def test_a_part_is_verified_and_a_comment_leads_to_another_attempt(tmp_path: Pat
     assert containers(run.id) == []
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("level", "seed"), LONG)
 def test_the_journal_of_a_run_that_stood_still_rebuilds_the_board_at_every_prefix(
-    seed: int, tmp_path: Path
+    level: int, seed: int, tmp_path: Path
 ) -> None:
     chance = random.Random(seed)
-    shop = practice(tmp_path / "shop", 4, seed)
+    shop = practice(tmp_path / "shop", level, seed)
     decisions = Decisions(stops={"bids", "marks", "winner", "work"})
     run, board, seen = new_run(), Board(), []
     with build.house(load_settings(shop, {"seed": seed}), Repository(shop), run, decisions) as built:

@@ -11,17 +11,17 @@ import pytest
 from textual.pilot import Pilot
 
 from salecli.adapters.journal import runs_folder
-from salecli.practice.curriculum import practice as task_of
+from salecli.practice.second.curriculum import practice as task_of
 from salecli.tui.app import SaleApp
 from salecli.tui.live import LiveRun
 from salecli.tui.wiring import wiring
 from tests.e2e.world import contents, practice
+from tests.solved import CHOSEN, OVERRIDDEN
 from tests.tui import scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
-LEVEL, SEED, AGENT = 3, 1, "m"
-"""A task that this agent solves though its module is not the stub it was trained on, and does not win."""
+AGENTS = ("xs", "s", "m", "l")
 PATIENCE = 120.0
 COMMENT = "# Bins of the shop."
 
@@ -49,8 +49,8 @@ def shop(folder: Path) -> tuple[Path, str]:
     Its stub has all lines but the last: a solution is a hunk that takes the comment away, and one that writes
     the last line.
     """
-    made = practice(folder, LEVEL, SEED)
-    given = task_of(LEVEL, SEED)
+    made = practice(folder, *OVERRIDDEN)
+    given = task_of(*OVERRIDDEN)
     lines = given.solution.splitlines()[:-1]
     text = "\n".join([COMMENT, *lines, "    raise NotImplementedError", ""])
     (made / given.path).write_text(text)
@@ -72,14 +72,14 @@ def test_from_the_issue_to_a_branch(tmp_path: Path) -> None:
             await pilot.pause()
             app.copy_to_clipboard(issue)
             await pilot.press("ctrl+v")
-            await sees(pilot, issue.splitlines()[1])
+            await sees(pilot, issue.splitlines()[1][:40])
             await pilot.press("f10")
             await sees(pilot, "Your turn")
-            assert f"* {AGENT} leads" not in drawn(pilot), (
+            assert f"* {CHOSEN} leads" not in drawn(pilot), (
                 "choose another agent or another task for this test"
             )
-            await pilot.press("3")
-            await sees(pilot, f"Let {AGENT} win")
+            await pilot.press(str(1 + AGENTS.index(CHOSEN)))
+            await sees(pilot, f"Let {CHOSEN} win")
             await pilot.press(*"it knows", "enter")
             await pilot.pause(0.5)
             await pilot.press("enter")
@@ -93,7 +93,7 @@ def test_from_the_issue_to_a_branch(tmp_path: Path) -> None:
             await pilot.press("y")
             await sees(pilot, "undo")
             await pilot.press("f6")
-            await sees(pilot, f"{AGENT} o")
+            await sees(pilot, f"{CHOSEN} o")
             await pilot.press("enter")
             await sees(pilot, "it knows")
             await pilot.press("escape", "ctrl+q")

@@ -15,6 +15,7 @@ import pytest
 
 from salecli.core import events
 from salecli.core.board import Board
+from salecli.practice.second.curriculum import practice as task_of
 from tests.e2e.world import (
     alive,
     below,
@@ -27,11 +28,11 @@ from tests.e2e.world import (
     sale,
     started,
 )
+from tests.solved import EASY, EVENTFUL
+
+PATH = task_of(*EASY).path
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
-
-EASY = 3
-"""Seed of a level 1 task that the pool solves at seed 0; runs are deterministic."""
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def nothing_left(private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    return practice(tmp_path / "shop", 1, EASY)
+    return practice(tmp_path / "shop", *EASY)
 
 
 def test_a_patch_on_stdout_that_passes_the_tests(shop: Path) -> None:
@@ -110,7 +111,7 @@ def test_apply_show_and_memory_after_a_run(shop: Path) -> None:
     again = sale("apply", run, cwd=shop)
     assert (again.returncode, "applied already" in again.stderr) == (0, True)
     undone = sale("apply", "--undo", run, cwd=shop)
-    assert (undone.returncode, undone.stderr) == (0, "taken back from levels.py\n")
+    assert (undone.returncode, undone.stderr) == (0, f"taken back from {PATH}\n")
     stats = json.loads(sale("memory", "stats", "--json", cwd=shop).stdout)
     assert stats["auctions"] == 1
     assert sum(agent["wins"] for agent in stats["agents"]) == 1
@@ -178,8 +179,8 @@ def test_two_at_once_on_one_memory(shop: Path) -> None:
 @pytest.mark.timeout(1200)
 def test_twenty_tasks_on_one_memory(tmp_path: Path) -> None:
     refined = 0
-    for seed in range(1, 21):
-        shop = practice(tmp_path / f"shop{seed}", 1 + seed % 5, seed)
+    for level, seed in EVENTFUL:
+        shop = practice(tmp_path / f"shop{seed}", level, seed)
         done = sale("solve", "issue.md", "--json", cwd=shop)
         assert done.returncode in (0, 1), done.stderr
         refined += any(
@@ -187,8 +188,8 @@ def test_twenty_tasks_on_one_memory(tmp_path: Path) -> None:
         )
     assert refined > 0
     stats = json.loads(sale("memory", "stats", "--json", cwd=tmp_path).stdout)
-    assert stats["auctions"] == 20
-    assert sum(agent["wins"] for agent in stats["agents"]) == 20
+    assert stats["auctions"] == len(EVENTFUL) == 20
+    assert sum(agent["wins"] for agent in stats["agents"]) == len(EVENTFUL) == 20
 
 
 def test_a_dead_model_is_out_and_the_auction_goes_on(shop: Path) -> None:

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from salecli import __version__
+from tests.solved import EASY
 
-EASY = "3"
-"""Seed of a level 1 task that the pool solves at seed 0; runs are deterministic."""
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
@@ -122,5 +121,6 @@ def test_the_installed_command_writes_settings(installed: Path, tmp_path: Path) 
 @pytest.mark.docker
 def test_the_installed_command_solves_a_practice_task(installed: Path, tmp_path: Path) -> None:
     shop = tmp_path / "shop"
-    run(installed / "sale", "practice", "new", shop, "--level", "1", "--seed", EASY, cwd=tmp_path)
+    level, seed = map(str, EASY)
+    run(installed / "sale", "practice", "new", shop, "--level", level, "--seed", seed, cwd=tmp_path)
     assert run(installed / "sale", "solve", "issue.md", cwd=shop).startswith("diff --git ")

@@ -15,6 +15,7 @@ from salecli.pool import load_pool
 from salecli.resources import user_file
 from tests.e2e.world import practice, sale
 from tests.endpoints.servers import free_port
+from tests.solved import SHORT
 
 AGENT = '[[agents]]\nname = "far"\nprice = 1.0\nmodel = "m"\n'
 ON = 'backend = "openai"\nendpoint = "gpu"\n'
@@ -68,7 +69,7 @@ def test_a_repository_names_no_server(tmp_path: Path, file: str) -> None:
 def test_a_repository_chooses_no_pool_file_of_its_own(tmp_path: Path) -> None:
     """Not even one without an ending: it might name the user's own servers, and send them the task."""
     user(f'[endpoints.gpu]\nbase_url = "http://127.0.0.1:{free_port()}/v1"\n')
-    repository = practice(tmp_path / "shop", 1, 1)
+    repository = practice(tmp_path / "shop", *SHORT)
     (repository / "evil").write_text(f'name = "evil"\n{AGENT}{ON}')
     (repository / "sale.toml").write_text('pool = "evil"\n')
     done = sale("models", "list", cwd=repository)

@@ -14,6 +14,7 @@ import pytest
 from salecli.resources import pools, user_file
 from tests.e2e.world import practice, records, sale
 from tests.endpoints.servers import Relay, Served, free_port, served
+from tests.solved import ANY
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 AGENTS = ("xs", "s", "m", "l")
@@ -40,7 +41,7 @@ def relays(servers: dict[str, Served]) -> Iterator[Callable[[str, Callable[[byte
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    return practice(tmp_path / "shop", 3, 8)
+    return practice(tmp_path / "shop", *ANY)
 
 
 def configured(folder: Path, urls: Mapping[str, str]) -> Path:

@@ -14,6 +14,7 @@ from tests.e2e.scene import FILES
 from tests.e2e.world import practice, sale
 from tests.hub.loopback import Loopback
 from tests.models import Shape, random_model
+from tests.solved import EASY
 
 OFFICIAL = {
     "Qwen/Qwen3-0.6B-GGUF": "Qwen3-0.6B-Q8_0.gguf",
@@ -107,7 +108,7 @@ def test_a_task_is_solved_by_pulled_models(hub: Loopback, tmp_path: Path) -> Non
     hub.commit("own/practice", {path.name: path.read_bytes() for path in resources.pools().glob("*.gguf")})
     pool = tmp_path / "own.toml"
     pool.write_text(source.read_text().replace("model = ", 'hub = "own/practice"\nmodel = '))
-    shop = practice(tmp_path / "shop", 1, 7)
+    shop = practice(tmp_path / "shop", *EASY)
     pulled = sale("models", "pull", pool, cwd=shop, HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="0")
     assert pulled.returncode == 0, pulled.stderr
     done = sale("solve", "issue.md", "--pool", pool, cwd=shop)

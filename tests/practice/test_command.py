@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from salecli.cli import main
-from salecli.practice.curriculum import practice
-from salecli.practice.second import curriculum as second
+from salecli.practice.second.curriculum import practice
 from salecli.practice.second.drafts import FAMILIES
 
 
@@ -31,12 +30,12 @@ def test_new_writes_a_repository_with_one_commit(tmp_path: Path, monkeypatch: py
     assert git(tmp_path / "one", "rev-parse", "HEAD") == git(tmp_path / "two", "rev-parse", "HEAD")
 
 
-def test_new_writes_tasks_of_the_second_curriculum(tmp_path: Path) -> None:
+def test_new_writes_tasks_of_every_family(tmp_path: Path) -> None:
     for seed, family in enumerate(FAMILIES):
         folder = tmp_path / family
-        arguments = ["--curriculum", "2", "--level", "4", "--seed", str(seed)]
+        arguments = ["--level", "4", "--seed", str(seed)]
         assert main(["practice", "new", str(folder), *arguments]) == 0
-        given = second.practice(4, seed)
+        given = practice(4, seed)
         assert given.family == family
         assert git(folder, "ls-files").split() == sorted(given.files)
         assert (folder / "issue.md").read_text() == given.issue
@@ -53,7 +52,7 @@ def test_new_refuses_a_folder_with_something_in_it(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--level", "6"], ["--level", "0"], ["--seed", "-1"], ["--curriculum", "3"]]
+    "arguments", [["--level", "6"], ["--level", "0"], ["--seed", "-1"], ["--curriculum", "2"]]
 )
 def test_new_refuses_levels_and_seeds_that_do_not_exist(tmp_path: Path, arguments: list[str]) -> None:
     assert main(["practice", "new", str(tmp_path / "x"), *arguments]) == 2
@@ -72,18 +71,10 @@ def test_every_command_has_an_example(command: str, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
-def test_eval_measures_every_agent_of_the_shipped_pool(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["practice", "eval", "--tasks", "1", "--refinements", "1", "--json"]) == 0
-    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    levels = [(one["agent"], one["level"]) for one in records if one["kind"] == "level"]
-    assert levels == [(agent, level) for agent in ("xs", "s", "m", "l") for level in range(1, 6)]
-    assert {one["agent"] for one in records if one["kind"] == "refinement"} == {"xs", "s", "m", "l"}
-
-
-@pytest.mark.slow
-def test_eval_measures_the_second_curriculum_task_by_task(capsys: pytest.CaptureFixture[str]) -> None:
-    """The shipped pool has not learned it; it is measured all the same."""
-    arguments = ["--curriculum", "2", "--tasks", "1", "--refinements", "1", "--json"]
+def test_eval_measures_every_agent_task_by_task(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["--tasks", "1", "--refinements", "1", "--json"]
     assert main(["practice", "eval", *arguments]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     tasks = [(one["agent"], one["level"]) for one in records if one["kind"] == "task"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from salecli import resources
-from salecli.practice.curriculum import practice
-from salecli.practice.render import SPECIAL, Prompts, chat, opened, task_of
+from salecli.practice.render import SPECIAL, Prompts, chat, opened
+from salecli.practice.second.curriculum import practice
 from salecli.practice.train import BATCHES, SHARES, lanes
 
 gguf = pytest.importorskip("gguf")
@@ -30,11 +30,10 @@ def some_turns() -> list[Any]:
     turns: list[Any] = []
     for level, seed in ((1, 3), (4, 3)):
         given = practice(level, seed)
-        task = task_of(given)
         turns += [
-            prompts.bid(task),
-            prompts.judge(task, given.pipeline.plan),
-            prompts.work(task, given.pipeline.plan),
+            prompts.bid(given.task),
+            prompts.judge(given.task, given.plan),
+            prompts.work(given.task, given.plan),
         ]
     return turns
 
@@ -83,9 +82,9 @@ def test_a_batch_shows_every_branch_its_beginning_and_itself_alone() -> None:
     """The packed layout gives the same hidden states as each branch written out as a plain sequence."""
     import torch
 
-    from salecli.practice.examples import Examples
     from salecli.practice.network import Network, Shape, line
     from salecli.practice.packing import joined
+    from salecli.practice.second.examples import Examples
 
     def encode(text: str) -> list[int]:
         return [byte + len(SPECIAL) for byte in text.encode()]

@@ -19,6 +19,7 @@ from salecli.errors import EnvironmentFault, SandboxError, UsageError
 from salecli.tui.bridge import Bridge
 from salecli.tui.live import BUG, LiveRun
 from tests.core.world import GOOD
+from tests.solved import SHORT
 from tests.tui import scene
 
 PATIENCE = 20.0
@@ -210,7 +211,8 @@ def test_a_real_run_is_stopped_in_its_work_and_leaves_nothing(tmp_path: Path) ->
     from salecli.tui.wiring import wiring
 
     shop = tmp_path / "shop"
-    assert main(["practice", "new", str(shop), "--level", "1", "--seed", "7"]) == 0
+    level, seed = map(str, SHORT)
+    assert main(["practice", "new", str(shop), "--level", level, "--seed", seed]) == 0
     run = wiring(shop, {}).starts((shop / "issue.md").read_text(), "issue.md")
     assert isinstance(run, LiveRun)
     run.start()

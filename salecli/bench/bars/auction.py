@@ -203,11 +203,9 @@ def _auction(pool: Pool, seed: int) -> None:
     from salecli.core.auction import hold
     from salecli.core.decisions import Decisions
     from salecli.core.round import Round
-    from salecli.practice.curriculum import practice
-    from salecli.practice.render import task_of
+    from salecli.practice.second.curriculum import practice
 
-    task = task_of(practice(LEVEL, seed))
-    for _ in hold(pool, task, None, Decisions(), seed, Round()):
+    for _ in hold(pool, practice(LEVEL, seed).task, None, Decisions(), seed, Round()):
         pass
 
 

@@ -95,19 +95,18 @@ def _outcomes(settings: Settings, spec: PoolSpec, tasks: int) -> Iterator[dict[i
     """For each task, what juries of each size make of the same bids."""
     from salecli.build import market
     from salecli.core.agent import seed_for
-    from salecli.practice.curriculum import practice
-    from salecli.practice.render import task_of
+    from salecli.practice.second.curriculum import practice
 
     with market(settings, spec) as pool:
         for number in range(tasks):
             given = practice(1 + number % LEVELS, SEED + number)
-            task = task_of(given)
+            task = given.task
             bids = [
                 bid
                 for agent in pool.agents
                 if (bid := _result(agent.bid(task, seed_for(number, "bid", agent.name)))) is not None
             ]
-            yield {size: _outcome(pool, size, task, bids, given.pipeline.plan, number) for size in SIZES}
+            yield {size: _outcome(pool, size, task, bids, given.plan, number) for size in SIZES}
 
 
 def _outcome(pool: Pool, size: int, task: Task, bids: list[Bid], right: str, seed: int) -> Outcome:

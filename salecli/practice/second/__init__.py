@@ -1,1 +1,1 @@
-"""The second curriculum: nine families of small tasks, beside the first one that the shipped models know."""
+"""Practice tasks: nine families in five levels, each a small repository made from its level and seed."""

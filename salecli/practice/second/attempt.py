@@ -7,13 +7,17 @@ refused, time and memory are limited. Real tasks are worked on in the sandbox.
 from __future__ import annotations
 
 import ast
+import json
+import subprocess
+import sys
+from typing import Any
 
 from salecli.core.values import Tests
-from salecli.practice.execute import apart
 from salecli.practice.second import trial
 from salecli.practice.second.curriculum import Practice
 from salecli.practice.second.trial import Raised
 
+_SECONDS = 10
 _CHILD = """
 import builtins, json, resource, sys, types
 resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
@@ -67,11 +71,27 @@ def attempt(practice: Practice, content: str) -> Tests:
         "modules": dict(practice.draft.modules),
         "checks": [("\n".join(one.script), one.call) for one in practice.checks],
     }
-    found = apart(_CHILD, asked)
+    found = _apart(_CHILD, asked)
     if found is None:
         return Tests(1, timed_out=True)
     got = [Raised(text) if kind == "error" else _value(text) for kind, text in found]
     return trial.outcome(practice.function.lower(), got, practice.checks)
+
+
+def _apart(program: str, asked: object) -> Any:
+    """What a program that got `asked` printed, both as JSON; None where it ran out of time or memory."""
+    try:
+        # -I: no user site, no environment, no current folder on the path.
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", program],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+        return json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):  # it ended before it could say anything
+        return None
 
 
 def _value(text: str) -> object:

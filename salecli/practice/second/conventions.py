@@ -82,7 +82,6 @@ CONVENTIONS = _of(
     "summit quota climb [max(xs[:i+1]) for i in range(len(xs))]",
 )  # fmt: skip
 OPERATIONS = tuple(one.operation for one in CONVENTIONS)
-BY_NAME = {one.operation.name: one for one in CONVENTIONS}
 
 _WORDS = (
     "amber", "apple", "basket", "bridge", "candle", "castle", "clever", "corner", "crystal", "dancer",

@@ -1,4 +1,4 @@
-"""Practice tasks of the second curriculum, each determined by its level and seed.
+"""Practice tasks of nine families in five levels, each determined by its level and seed.
 
 A task is a small repository: a module with a stub or with faults, other modules that it may need, pytest
 tests, and an issue. Which combinations of steps, names, phrases and sentences are for training and which are
@@ -16,7 +16,6 @@ from functools import cached_property
 
 from salecli.core.tasks import make_task
 from salecli.core.values import Task, Tests
-from salecli.practice.curriculum import TEST_COMMAND, numbered
 from salecli.practice.second import checks, trial, words
 from salecli.practice.second.checks import Lines
 from salecli.practice.second.conventions import Convention
@@ -24,6 +23,7 @@ from salecli.practice.second.drafts import FAMILIES, LEVELS, Draft, conventions
 from salecli.practice.second.trial import Check
 from salecli.practice.second.words import Side
 
+TEST_COMMAND = "python3 -m pytest -q"
 _HELD_OUT = 5
 """One combination of steps in this many is held out."""
 
@@ -137,6 +137,11 @@ class Practice:
         made = trial.compiled(self.checks)
         got = trial.values(self.made(lines), self.draft.modules, made)
         return trial.outcome(self.function.lower(), got, self.checks)
+
+
+def numbered(lines: Iterable[str]) -> str:
+    """Lines with their numbers in front."""
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
 def plan_of(lines: Iterable[tuple[str, str]]) -> str:

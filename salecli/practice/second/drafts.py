@@ -11,7 +11,7 @@ from typing import Literal
 
 from salecli.practice.second import words
 from salecli.practice.second.classes import EMPTY, FROM, GROWS, ITEMS, PUTS, TOTALS
-from salecli.practice.second.conventions import BY_NAME, COMMON, CONVENTIONS, Convention, body
+from salecli.practice.second.conventions import COMMON, CONVENTIONS, Convention, body
 from salecli.practice.second.lists import FORMATS, LISTS
 from salecli.practice.second.loops import GUARDS, HEADINGS, STARTS, STOPS, UPDATES
 from salecli.practice.second.operation import FEWEST, Operation, Step, shared
@@ -382,8 +382,3 @@ FAMILIES: Mapping[str, Callable[[Level, random.Random, Side, frozenset[str]], Dr
         "conventions": conventions,
     }
 )
-
-
-def is_convention(step: Step) -> bool:
-    """Whether a step follows one of the usual conventions."""
-    return step.name in BY_NAME

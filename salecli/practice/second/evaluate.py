@@ -1,17 +1,17 @@
-"""Measures agents on held-out tasks of the second curriculum: one result for each task."""
+"""Measures practice agents on held-out tasks: plans, marks, work and refinement."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from salecli.core import actions
-from salecli.core.calls import Turn
+from salecli.core.calls import Limits, Turn
 from salecli.core.observe import seen_tests
-from salecli.core.values import Pair
+from salecli.core.ports import Model
+from salecli.core.values import Pair, Task
 from salecli.errors import ContextFull
-from salecli.practice.evaluate import REPLY_TOKENS, TRIES, Contestant, Refined, Row
 from salecli.practice.render import LIMIT, Prompts, pair
 from salecli.practice.second import faults
 from salecli.practice.second.attempt import attempt
@@ -20,9 +20,29 @@ from salecli.practice.second.drafts import FAMILIES, LEVELS, UNKNOWN
 from salecli.practice.second.examples import OBSERVED
 from salecli.practice.second.mixtures import unknown
 
+REPLY_TOKENS = 320
+TRIES = 2
 _FIRST_SEED = 9_000_000
 """Seeds of the evaluation start here, so that `sale practice new` with a small seed shows other tasks."""
 _DIGITS = ("0", "1", "2", "3", "4", "5")
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A model under measurement."""
+
+    name: str
+    model: Model
+    sampling: Limits
+
+    def say(self, turns: Sequence[Turn], most: int, seed: int) -> Turn:
+        """The model's reply as a turn; its ids are the tokens generated."""
+        tokens = list(self.model.stream(turns, replace(self.sampling, max_tokens=most, seed=seed)))
+        return Turn("assistant", "".join(one.text for one in tokens), tuple(one.id for one in tokens))
+
+    def bid(self, prompts: Prompts, task: Task, seed: int) -> Turn:
+        """A plan."""
+        return self.say(prompts.bid(task), LIMIT, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,39 @@ class Result:
     """Mean distance of the expected mark from the deserved one, in points of 0 to 5."""
     reply: int
     """The number of the reply that solved the task, 0 where none did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One agent on one level; shares are of the tasks."""
+
+    agent: str
+    level: int
+    tasks: int
+    exact: float
+    """Plans equal to the reference."""
+    tokens: float
+    """Mean tokens of a plan."""
+    mark_error: float
+    """Mean distance of the expected mark from the deserved one, in points of 0 to 5."""
+    first: float
+    """Tasks solved by the first reply to the agent's own plan."""
+    solved: float
+    """Tasks solved within two replies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """What refinement did to an agent's plans; shares are of the tasks."""
+
+    agent: str
+    about: str
+    """"unknown": every task has a step that the agent was never trained on; "known": none has."""
+    tasks: int
+    before: float
+    """Exact plans before refinement."""
+    after: float
+    """Exact plans after reading pairs of two similar tasks."""
 
 
 def measure(

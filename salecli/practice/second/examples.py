@@ -1,4 +1,8 @@
-"""Training examples of the second curriculum: bids, marks, work, second tries, and bids rewritten from pairs.
+"""Training examples: bids, marks, work, second tries, and bids rewritten from pairs.
+
+The prompts for a bid, a mark and the work begin with the same turn, so all of these about one task are
+trained as one tree of tokens. A refinement begins with the pairs and has a tree of its own: so the task
+stands as near to the answer as in a bid.
 
 An agent writes "?" for the code of a step that it does not know. In a refinement it finds such steps in the
 plans of past tasks, or leaves them open: what a step means there is made up anew each time, so that only
@@ -57,7 +61,7 @@ class Examples:
         self._agent = agent
         self._encode = encode
         self._growth = Growth(encode, breaks)
-        self._rng = random.Random(f"second/{agent}/{seed}")
+        self._rng = random.Random(f"{agent}/{seed}")
         self._unknown = unknown(agent)
         self._rules = tuple(one for one in CONVENTIONS if one.operation.name in self._unknown)
         self._refined = REFINED.get(agent, 0.25)

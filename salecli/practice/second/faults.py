@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from salecli.practice.faults import common
 from salecli.practice.second.curriculum import Practice, plan_of
 from salecli.practice.second.drafts import UNKNOWN, rival
 
@@ -55,8 +54,18 @@ def deserved(plan: str, reference: str) -> int:
     ours, theirs = _bare(plan), _bare(reference)
     if ours == theirs:
         return 5
-    return int(3.5 * common(ours, theirs) / max(len(ours), len(theirs), 1))
+    return int(3.5 * _common(ours, theirs) / max(len(ours), len(theirs), 1))
 
 
 def _bare(plan: str) -> list[str]:
     return [line.partition(". ")[2].strip() for line in plan.strip().splitlines()]
+
+
+def _common(ours: Sequence[str], theirs: Sequence[str]) -> int:
+    """Length of the longest common subsequence of lines."""
+    row = [0] * (len(theirs) + 1)
+    for line in ours:
+        before = row[:]
+        for at, other in enumerate(theirs):
+            row[at + 1] = before[at] + 1 if line == other else max(before[at + 1], row[at])
+    return row[-1]

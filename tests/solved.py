@@ -1,0 +1,17 @@
+"""Practice tasks, (level, seed), that the shipped models solve as tests need it.
+
+Runs are deterministic: what was found once holds until models, prompts or sampling change, and is to be found
+anew then. Tasks of a seed that nine divides are of one function over a list.
+"""
+
+from __future__ import annotations
+
+EASY = 1, 9  # solved at seed 0 by the market, and by each agent alone at its first attempt
+SMALLEST = 1, 9  # solved by xs in a pool of its own
+REVISED = 1, 9  # solved by the market without xs, and by the same agent again after "write it shorter"
+OVERRIDDEN = 3, 9  # with a comment on top, and all lines but the last: solved by CHOSEN, who does not win
+CHOSEN = "m"
+EVENTFUL = tuple((1 + seed % 5, seed) for seed in range(1, 21))  # on one memory: some bid is refined
+ANY = 3, 8  # whatever becomes of it
+SHORT = 1, 1  # whatever becomes of it, soon
+LONG = (4, 1), (4, 2)  # whatever becomes of them
