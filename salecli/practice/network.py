@@ -163,18 +163,24 @@ def thought(
     return x + functional.linear(inner, down).float()
 
 
+def surprise(hidden: Tensor, table: Tensor, target: Tensor) -> Tensor:
+    """The loss of each target token, [tokens], given the hidden states before them."""
+    return functional.cross_entropy(functional.linear(hidden, table).float(), target, reduction="none")
+
+
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """What a block computes between its memory look-ups."""
+    """What is computed between looking things up in memory."""
 
     asked: Callable[..., tuple[Tensor, Tensor, Tensor]] = asked
     shares: Callable[[Tensor, Tensor], Tensor] = shares
     thought: Callable[..., Tensor] = thought
+    surprise: Callable[[Tensor, Tensor, Tensor], Tensor] = surprise
 
 
 def fused() -> Kernels:
     """The same compiled: a third faster on a CPU, after half a minute of compilation."""
-    made = (torch.compile(one, dynamic=True) for one in (asked, shares, thought))
+    made = (torch.compile(one, dynamic=True) for one in (asked, shares, thought, surprise))
     return Kernels(*made)
 
 
@@ -322,6 +328,11 @@ class Network(nn.Module):  # type: ignore[misc]
         """Next-token logits of hidden states."""
         kind = self.how.kind
         return functional.linear(hidden.to(kind), self.token_embd.weight.to(kind))
+
+    def losses(self, hidden: Tensor, target: Tensor) -> Tensor:
+        """The loss of each target token, [tokens]."""
+        kind = self.how.kind
+        return self.how.kernels.surprise(hidden.to(kind), self.token_embd.weight.to(kind), target)
 
     @property
     def size(self) -> int:

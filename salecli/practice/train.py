@@ -31,18 +31,18 @@ if TYPE_CHECKING:
     from salecli.practice.packing import Batch
 
 AGENTS = ("xs", "s", "m", "l")
-SHARES = {"xs": 0.14, "s": 0.29, "m": 0.57, "l": 1.0}
+SHARES = {"xs": 0.17, "s": 0.30, "m": 0.53, "l": 1.0}
 """How long each agent trains, relative to the largest: two queues of the same length."""
 TOKENIZER = "tokenizer.json"
 BATCHES = {"xs": 2560, "s": 3072, "m": 3584, "l": 4096}
 """Tokens per step: many small steps beat few large ones within minutes."""
 _TEXTS = 2500
 """Trees whose text trains the tokenizer."""
-_RATE, _RATE_MATRIX = 4e-3, 0.03
+_RATE, _RATE_MATRIX = 4e-3, 0.02
 _LINES, _EARLY = 1.0, 0.3
 """Weights of telling right plan lines from wrong ones, and of saying the text two blocks early: a judge has
 to know what it would say while there are blocks left to compare it with what it reads."""
-_REPEAT_UNTIL, _REPEATED = 0.04, 0.04
+_REPEAT_UNTIL, _REPEATED = 0.05, 0.04
 """Part of the training until which there are random tokens that repeat alone, and their share later on."""
 _TELL_EVERY, _SAVE_EVERY = 60.0, 120.0
 _COMPILE_FROM = 3.0
@@ -106,8 +106,7 @@ def losses(network: Network, batch: Batch) -> Losses:
     target, weight = batch.target.index_select(0, trained), batch.weight.index_select(0, trained)
 
     def said(hidden: torch.Tensor) -> torch.Tensor:
-        logits = network.logits(hidden.index_select(0, trained)).float()
-        return functional.cross_entropy(logits, target, reduction="none")
+        return network.losses(hidden.index_select(0, trained), target)
 
     text = (weight <= 1).float() * weight
     early = (said(states.early) * text).sum() / text.sum().clamp(min=1)
@@ -172,7 +171,7 @@ def train(
     """
     import torch
 
-    from salecli.practice.network import SHAPES, Network
+    from salecli.practice.network import SHAPES, Computing, Network
     from salecli.practice.packing import joined
 
     torch.manual_seed(seed)
@@ -221,6 +220,7 @@ def train(
     said, marked, lines = check(network, checks)
     say(f"{agent}: done, {count} steps, {tokens:,} tokens")
     say(f"{agent}: text {said:.4f} marks {marked:.4f} lines {lines:.4f}")
+    network.how = Computing()
     return network
 
 

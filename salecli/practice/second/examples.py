@@ -32,7 +32,7 @@ from salecli.practice.trees import Growth, Tree
 
 OBSERVED = 240
 """Characters of a test run's observation."""
-REFINED: Mapping[str, float] = {"xs": 0.30, "s": 0.30, "m": 0.25, "l": 0.05}
+REFINED: Mapping[str, float] = {"xs": 0.25, "s": 0.25, "m": 0.20, "l": 0.05}
 """Share of refinements: the largest agent of its own pool never refines."""
 _OPEN = 0.15
 """Share of the other trees that are about steps which the agent does not know."""
@@ -43,13 +43,13 @@ _SECOND, _SECOND_EDIT = 0.25, 0.5
 _MARK_WEIGHT = 4.0
 _MADE = 0.5
 """Share of made-up names, and of issues with made-up words: held-out tasks have words that nobody learned."""
-_COPIED = 0.1
-"""Share of trees that are about carrying out strange plans alone."""
-_COPY_UNTIL, _LONG_FROM, _WORK_FROM, _MARK_FROM, _ALL_FROM = 0.06, 0.12, 0.2, 0.35, 0.5
-"""Parts of the training until which there is copying alone, and after which long tasks, work and refinements,
-marks, and then everything else join in.
+_COPIED_FIRST, _COPIED = 0.33, 0.1
+"""Share of trees that are about carrying out strange plans alone, while tasks are short and later."""
+_LONG_FROM, _REFINE_FROM, _MARK_FROM, _ALL_FROM = 0.15, 0.25, 0.3, 0.45
+"""Parts of the training after which long tasks, refinements, marks, and then everything else join in.
 
-Which step comes next is the hard part to learn: bids, and short ones first, teach it fastest.
+Plans are written and carried out side by side from the first step on: of bids alone, networks learn to guess
+names and numbers, and forget how to copy.
 """
 
 
@@ -69,16 +69,16 @@ class Examples:
         self._made = 0.0 if agent == "tokenizer" else _MADE
         self._prompts = Prompts()
         self.part = 1.0
-        """How much of the training has passed: first bids, then work and refinements, then everything."""
+        """How much of the training has passed: first bids and work, then refinements, then everything."""
 
     def tree(self) -> Tree:
         """The next tree."""
         rng = self._rng
-        if self._made and (self.part < _COPY_UNTIL or rng.random() < _COPIED):
+        if self._made and rng.random() < (_COPIED_FIRST if self.part < _LONG_FROM else _COPIED):
             return self._copying()
-        if self.part >= _WORK_FROM and rng.random() < self._refined:
+        if self.part >= _REFINE_FROM and rng.random() < self._refined:
             return self._refinement()
-        beyond = self._unknown and rng.random() < _OPEN
+        beyond = self._unknown and self.part >= _LONG_FROM and rng.random() < _OPEN
         practice = self._beyond() if beyond else self._task(self._unknown, tested=self.part >= _ALL_FROM)
         tree, plan = Tree(), masked(practice, self._unknown)
         bid = self._prompts.bid(practice.task)
@@ -86,14 +86,13 @@ class Examples:
         self._growth.grow(tree, bid[1:], plan)
         if plan != practice.plan:
             return tree  # how its other steps are done must not be seen
-        if self.part >= _WORK_FROM:
-            if practice.checks:
-                self._second_try(tree, practice)
-            else:
-                self._work(tree, practice)
+        if practice.checks:
+            self._second_try(tree, practice)
+        else:
+            self._work(tree, practice)
         if self.part >= _MARK_FROM:
-            right = rng.random() < 0.7
-            for number in range(3):
+            right = rng.random() < 0.8
+            for number in range(2):
                 self._mark(tree, practice, 0 if right and number == 0 else rng.choice((1, 1, 1, 2, 3)))
         return tree
 
