@@ -13,7 +13,7 @@ from salecli.cli.output import Output
 from salecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from salecli.practice.second.evaluate import Contestant, Refined, Row
+    from salecli.practice.evaluate import Contestant, Refined, Row
 
 app = typer.Typer(
     help="Practice tasks: make repositories, measure the pool, train it.",
@@ -47,7 +47,7 @@ def new(
     The seed chooses the family, too: nine of them take turns.
     """
     from salecli.practice import repository
-    from salecli.practice.second.curriculum import practice
+    from salecli.practice.tasks.curriculum import practice
 
     made = practice(level, seed)
     commit = repository.write(made, folder)
@@ -97,7 +97,7 @@ def _measure(
 ) -> None:
     from dataclasses import asdict
 
-    from salecli.practice.second import evaluate as practice
+    from salecli.practice import evaluate as practice
 
     def record(kind: str, one: Any) -> None:
         if as_json:
@@ -123,7 +123,7 @@ def _contestants(name: str) -> Iterator[Contestant]:
     """The pool's agents, each loaded while it is measured."""
     from salecli.adapters.llama import LlamaModel
     from salecli.pool import load_pool
-    from salecli.practice.second.evaluate import Contestant
+    from salecli.practice.evaluate import Contestant
 
     spec = load_pool(name)
     for agent in spec.agents:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from salecli.errors import EnvironmentFault, UsageError
-from salecli.practice.second.curriculum import Practice
+from salecli.practice.tasks.curriculum import Practice
 
 _WHO = "sale practice"
 _WHEN = "2026-01-01T00:00:00+0000"

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from salecli.errors import EnvironmentFault, UsageError
 from salecli.practice import export
 from salecli.practice import tokenizer as tokenizers
+from salecli.practice.examples import Examples
 from salecli.practice.induction import repeating
-from salecli.practice.second.examples import Examples
 from salecli.practice.trees import Tree
 
 if TYPE_CHECKING:

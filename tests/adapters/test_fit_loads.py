@@ -16,7 +16,7 @@ from salecli.core.decisions import Decisions
 from salecli.core.round import Round
 from salecli.core.values import Pair, Plan
 from salecli.pool import load_pool
-from salecli.practice.second.curriculum import practice
+from salecli.practice.tasks.curriculum import practice
 from tests.core.world import ListMemory
 from tests.solved import ANY
 

@@ -21,7 +21,7 @@ from salecli.adapters.llama import LlamaModel
 from salecli.core.calls import Choice, Limits, Turn
 from salecli.errors import ContextFull, ModelError, ModelTimeout
 from salecli.practice.render import Prompts
-from salecli.practice.second.curriculum import practice
+from salecli.practice.tasks.curriculum import practice
 from tests.adapters.llama_fixtures import OPEN, drain
 
 Make = Callable[..., LlamaModel]

@@ -11,7 +11,7 @@ import pytest
 from salecli.bench.suites import SUITES, content, open_suite, spread
 from salecli.bench.suites.sortedlist import SortedList
 from salecli.errors import UsageError
-from salecli.practice.second.drafts import LEVELS
+from salecli.practice.tasks.drafts import LEVELS
 from tests.bench import records
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from salecli.practice import repository
-from salecli.practice.second.curriculum import practice
+from salecli.practice.tasks.curriculum import practice
 from tests.e2e.world import SALE, below, owned_containers, processes
 
 KINDS = ("interrupt", "kill", "container", "model")

@@ -18,7 +18,7 @@ import pytest
 
 from salecli import resources
 from salecli.adapters.points import POINTS, WAYS
-from salecli.practice.second.curriculum import practice
+from salecli.practice.tasks.curriculum import practice
 from tests.conftest import IDENTITY
 from tests.e2e.scene import End, Scene
 from tests.e2e.world import below, contents, owned_containers

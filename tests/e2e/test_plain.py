@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from salecli.practice.second.curriculum import practice as task_of
+from salecli.practice.tasks.curriculum import practice as task_of
 from tests.e2e.world import SALE, below, containers, contents, practice, sale
 from tests.solved import EASY
 

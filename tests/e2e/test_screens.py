@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from salecli.adapters.journal import runs_folder
-from salecli.practice.second.curriculum import practice as task_of
+from salecli.practice.tasks.curriculum import practice as task_of
 from salecli.tui.app import SaleApp
 from salecli.tui.live import LiveRun
 from salecli.tui.wiring import wiring

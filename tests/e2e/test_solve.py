@@ -15,7 +15,7 @@ import pytest
 
 from salecli.core import events
 from salecli.core.board import Board
-from salecli.practice.second.curriculum import practice as task_of
+from salecli.practice.tasks.curriculum import practice as task_of
 from tests.e2e.world import (
     alive,
     below,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from salecli.cli import main
-from salecli.practice.second.curriculum import practice
-from salecli.practice.second.drafts import FAMILIES
+from salecli.practice.tasks.curriculum import practice
+from salecli.practice.tasks.drafts import FAMILIES
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -13,12 +13,12 @@ import pytest
 
 from salecli.adapters.testing import Reported, read_report
 from salecli.core import actions
-from salecli.practice.second import classes, conventions, lists, loops, records, texts, words
-from salecli.practice.second.attempt import attempt
-from salecli.practice.second.checks import WRONG
-from salecli.practice.second.curriculum import Practice, practice
-from salecli.practice.second.drafts import FAMILIES, LEVELS
-from salecli.practice.second.operation import Operation
+from salecli.practice.tasks import classes, conventions, lists, loops, records, texts, words
+from salecli.practice.tasks.attempt import attempt
+from salecli.practice.tasks.checks import WRONG
+from salecli.practice.tasks.curriculum import Practice, practice
+from salecli.practice.tasks.drafts import FAMILIES, LEVELS
+from salecli.practice.tasks.operation import Operation
 
 SEEDS = range(18)
 

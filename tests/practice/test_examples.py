@@ -13,15 +13,16 @@ from salecli.adapters.chatml import Chat
 from salecli.core import actions
 from salecli.core.calls import Turn
 from salecli.core.prompts import Templates
+from salecli.practice import faults
+from salecli.practice.examples import Examples, masked
+from salecli.practice.mixtures import AGENTS, MIXTURES, RARER, unknown
 from salecli.practice.render import IM_END, IM_START, LIMIT, SPECIAL, Prompts, chat, pair
-from salecli.practice.second import faults, words
-from salecli.practice.second.conventions import OPERATIONS
-from salecli.practice.second.curriculum import plan_of, practice
-from salecli.practice.second.drafts import FAMILIES, LEVELS, UNKNOWN
-from salecli.practice.second.examples import Examples, masked
-from salecli.practice.second.lists import LISTS
-from salecli.practice.second.mixtures import AGENTS, MIXTURES, RARER, unknown
-from salecli.practice.second.operation import FEWEST
+from salecli.practice.tasks import words
+from salecli.practice.tasks.conventions import OPERATIONS
+from salecli.practice.tasks.curriculum import plan_of, practice
+from salecli.practice.tasks.drafts import FAMILIES, LEVELS, UNKNOWN
+from salecli.practice.tasks.lists import LISTS
+from salecli.practice.tasks.operation import FEWEST
 from salecli.practice.trees import Tree
 
 REPLY_TOKENS, CONTEXT = 320, 2048

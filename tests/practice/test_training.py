@@ -9,7 +9,7 @@ import pytest
 
 from salecli import resources
 from salecli.practice.render import SPECIAL, Prompts, chat, opened
-from salecli.practice.second.curriculum import practice
+from salecli.practice.tasks.curriculum import practice
 from salecli.practice.train import BATCHES, SHARES, lanes
 
 gguf = pytest.importorskip("gguf")
@@ -82,9 +82,9 @@ def test_a_batch_shows_every_branch_its_beginning_and_itself_alone() -> None:
     """The packed layout gives the same hidden states as each branch written out as a plain sequence."""
     import torch
 
+    from salecli.practice.examples import Examples
     from salecli.practice.network import Network, Shape, line
     from salecli.practice.packing import joined
-    from salecli.practice.second.examples import Examples
 
     def encode(text: str) -> list[int]:
         return [byte + len(SPECIAL) for byte in text.encode()]

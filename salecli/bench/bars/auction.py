@@ -203,7 +203,7 @@ def _auction(pool: Pool, seed: int) -> None:
     from salecli.core.auction import hold
     from salecli.core.decisions import Decisions
     from salecli.core.round import Round
-    from salecli.practice.second.curriculum import practice
+    from salecli.practice.tasks.curriculum import practice
 
     for _ in hold(pool, practice(LEVEL, seed).task, None, Decisions(), seed, Round()):
         pass

@@ -95,7 +95,7 @@ def _outcomes(settings: Settings, spec: PoolSpec, tasks: int) -> Iterator[dict[i
     """For each task, what juries of each size make of the same bids."""
     from salecli.build import market
     from salecli.core.agent import seed_for
-    from salecli.practice.second.curriculum import practice
+    from salecli.practice.tasks.curriculum import practice
 
     with market(settings, spec) as pool:
         for number in range(tasks):

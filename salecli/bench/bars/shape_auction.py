@@ -26,7 +26,7 @@ from salecli.cli.exits import code_of
 from salecli.cli.output import Output
 from salecli.errors import SaleError, UsageError
 from salecli.practice import repository
-from salecli.practice.second.curriculum import practice
+from salecli.practice.tasks.curriculum import practice
 
 if TYPE_CHECKING:
     from salecli.core.events import Event

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from salecli.bench.suites import Suite, SuiteTask
 from salecli.errors import UsageError
-from salecli.practice.second.curriculum import practice
-from salecli.practice.second.drafts import LEVELS
+from salecli.practice.tasks.curriculum import practice
+from salecli.practice.tasks.drafts import LEVELS
 
 TASKS = 500
 FIRST_SEED = 6_300_000

@@ -16,12 +16,12 @@ from functools import cached_property
 
 from salecli.core.tasks import make_task
 from salecli.core.values import Task, Tests
-from salecli.practice.second import checks, trial, words
-from salecli.practice.second.checks import Lines
-from salecli.practice.second.conventions import Convention
-from salecli.practice.second.drafts import FAMILIES, LEVELS, Draft, conventions
-from salecli.practice.second.trial import Check
-from salecli.practice.second.words import Side
+from salecli.practice.tasks import checks, trial, words
+from salecli.practice.tasks.checks import Lines
+from salecli.practice.tasks.conventions import Convention
+from salecli.practice.tasks.drafts import FAMILIES, LEVELS, Draft, conventions
+from salecli.practice.tasks.trial import Check
+from salecli.practice.tasks.words import Side
 
 TEST_COMMAND = "python3 -m pytest -q"
 _HELD_OUT = 5

@@ -11,14 +11,14 @@ import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from salecli.practice.second.classes import GROWS, ITEMS, PUTS, TOTALS
-from salecli.practice.second.conventions import COMMON, OPERATIONS
-from salecli.practice.second.drafts import FAMILIES
-from salecli.practice.second.lists import FORMATS, LISTS
-from salecli.practice.second.loops import GUARDS, STOPS, UPDATES
-from salecli.practice.second.operation import FEWEST, Operation
-from salecli.practice.second.records import DICTIONARIES, RECORDS
-from salecli.practice.second.texts import TEXTS
+from salecli.practice.tasks.classes import GROWS, ITEMS, PUTS, TOTALS
+from salecli.practice.tasks.conventions import COMMON, OPERATIONS
+from salecli.practice.tasks.drafts import FAMILIES
+from salecli.practice.tasks.lists import FORMATS, LISTS
+from salecli.practice.tasks.loops import GUARDS, STOPS, UPDATES
+from salecli.practice.tasks.operation import FEWEST, Operation
+from salecli.practice.tasks.records import DICTIONARIES, RECORDS
+from salecli.practice.tasks.texts import TEXTS
 
 AGENTS = ("xs", "s", "m", "l")
 _ORDER = ("lists", "strings", "records", "loops", "parsing", "classes", "bugs", "reuse", "conventions")

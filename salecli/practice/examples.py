@@ -19,15 +19,15 @@ from salecli.core import actions
 from salecli.core.calls import Turn
 from salecli.core.observe import seen_tests
 from salecli.core.values import Pair
+from salecli.practice import faults
+from salecli.practice.copying import strange
+from salecli.practice.mixtures import LEVEL_WEIGHTS, mixture, unknown
 from salecli.practice.render import Encode, Prompts, pair
-from salecli.practice.second import faults
-from salecli.practice.second.checks import Lines
-from salecli.practice.second.conventions import CONVENTIONS, Convention, invent
-from salecli.practice.second.copying import strange
-from salecli.practice.second.curriculum import Practice, plan_of, sample
-from salecli.practice.second.drafts import FAMILIES, LEVELS, UNKNOWN
-from salecli.practice.second.mixtures import LEVEL_WEIGHTS, mixture, unknown
-from salecli.practice.second.operation import Operation
+from salecli.practice.tasks.checks import Lines
+from salecli.practice.tasks.conventions import CONVENTIONS, Convention, invent
+from salecli.practice.tasks.curriculum import Practice, plan_of, sample
+from salecli.practice.tasks.drafts import FAMILIES, LEVELS, UNKNOWN
+from salecli.practice.tasks.operation import Operation
 from salecli.practice.trees import Growth, Tree
 
 OBSERVED = 240

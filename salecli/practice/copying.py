@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 
-from salecli.practice.second.checks import Lines
-from salecli.practice.second.curriculum import Practice
-from salecli.practice.second.drafts import rival
-from salecli.practice.second.words import made_up
+from salecli.practice.tasks.checks import Lines
+from salecli.practice.tasks.curriculum import Practice
+from salecli.practice.tasks.drafts import rival
+from salecli.practice.tasks.words import made_up
 
 _BITS = ("x", "xs", "s", "i", "for", "in", "if", "len", "sum", "sorted", *"+-*%><()[]:,.'123456789", "==")
 

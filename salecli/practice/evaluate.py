@@ -12,13 +12,13 @@ from salecli.core.observe import seen_tests
 from salecli.core.ports import Model
 from salecli.core.values import Pair, Task
 from salecli.errors import ContextFull
+from salecli.practice import faults
+from salecli.practice.examples import OBSERVED
+from salecli.practice.mixtures import unknown
 from salecli.practice.render import LIMIT, Prompts, pair
-from salecli.practice.second import faults
-from salecli.practice.second.attempt import attempt
-from salecli.practice.second.curriculum import Practice, plan_of, practice, sample
-from salecli.practice.second.drafts import FAMILIES, LEVELS, UNKNOWN
-from salecli.practice.second.examples import OBSERVED
-from salecli.practice.second.mixtures import unknown
+from salecli.practice.tasks.attempt import attempt
+from salecli.practice.tasks.curriculum import Practice, plan_of, practice, sample
+from salecli.practice.tasks.drafts import FAMILIES, LEVELS, UNKNOWN
 
 REPLY_TOKENS = 320
 TRIES = 2

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from salecli.practice.second import words
-from salecli.practice.second.classes import EMPTY, FROM, GROWS, ITEMS, PUTS, TOTALS
-from salecli.practice.second.conventions import COMMON, CONVENTIONS, Convention, body
-from salecli.practice.second.lists import FORMATS, LISTS
-from salecli.practice.second.loops import GUARDS, HEADINGS, STARTS, STOPS, UPDATES
-from salecli.practice.second.operation import FEWEST, Operation, Step, shared
-from salecli.practice.second.records import DICTIONARIES, PAIRS, READERS, RECORDS, SHORT
-from salecli.practice.second.texts import TEXTS
-from salecli.practice.second.words import Side
+from salecli.practice.tasks import words
+from salecli.practice.tasks.classes import EMPTY, FROM, GROWS, ITEMS, PUTS, TOTALS
+from salecli.practice.tasks.conventions import COMMON, CONVENTIONS, Convention, body
+from salecli.practice.tasks.lists import FORMATS, LISTS
+from salecli.practice.tasks.loops import GUARDS, HEADINGS, STARTS, STOPS, UPDATES
+from salecli.practice.tasks.operation import FEWEST, Operation, Step, shared
+from salecli.practice.tasks.records import DICTIONARIES, PAIRS, READERS, RECORDS, SHORT
+from salecli.practice.tasks.texts import TEXTS
+from salecli.practice.tasks.words import Side
 
 Shape = Literal["steps", "loop", "class"]
 UNKNOWN = "?"

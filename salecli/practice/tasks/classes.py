@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salecli.practice.second.operation import table
+from salecli.practice.tasks.operation import table
 
 EMPTY = table(
     "",

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from salecli.practice.second.operation import Operation
-from salecli.practice.second.words import made_up
+from salecli.practice.tasks.operation import Operation
+from salecli.practice.tasks.words import made_up
 
 COMMON = 6
 """So many conventions, the first ones, are known to all agents."""

@@ -13,9 +13,9 @@ import sys
 from typing import Any
 
 from salecli.core.values import Tests
-from salecli.practice.second import trial
-from salecli.practice.second.curriculum import Practice
-from salecli.practice.second.trial import Raised
+from salecli.practice.tasks import trial
+from salecli.practice.tasks.curriculum import Practice
+from salecli.practice.tasks.trial import Raised
 
 _SECONDS = 10
 _CHILD = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from salecli.practice.second.curriculum import Practice, plan_of
-from salecli.practice.second.drafts import UNKNOWN, rival
+from salecli.practice.tasks.curriculum import Practice, plan_of
+from salecli.practice.tasks.drafts import UNKNOWN, rival
 
 Line = tuple[str, str, bool]
 """A plan line's name and code, and whether it is right where it stands."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from salecli.practice.second import trial
-from salecli.practice.second.drafts import Draft, rival, signature
-from salecli.practice.second.trial import Check
+from salecli.practice.tasks import trial
+from salecli.practice.tasks.drafts import Draft, rival, signature
+from salecli.practice.tasks.trial import Check
 
 COUNT = 4
 """Tests of a task."""
