@@ -51,9 +51,7 @@ def test_new_refuses_a_folder_with_something_in_it(
     assert main(["practice", "new", str(tmp_path / "kept")]) == 2
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--level", "6"], ["--level", "0"], ["--seed", "-1"], ["--curriculum", "2"]]
-)
+@pytest.mark.parametrize("arguments", [["--level", "6"], ["--level", "0"], ["--seed", "-1"]])
 def test_new_refuses_levels_and_seeds_that_do_not_exist(tmp_path: Path, arguments: list[str]) -> None:
     assert main(["practice", "new", str(tmp_path / "x"), *arguments]) == 2
 
