@@ -64,7 +64,7 @@ def footprint(
     """What a model takes with a context of so many tokens; an upper bound.
 
     Measured: 2 to 5 % above the resident size for the 0.6B and 1.7B shapes at contexts of 2,048 and 8,192
-    with either KV type, up to 26 MiB above for models of 0.2 to 3 MB. What lies on a GPU is reckoned by the
+    with either KV type, up to 26 MiB above for models of 0.3 to 4.4 MB. What lies on a GPU is reckoned by the
     same figures, layer by layer as llama.cpp places them, with a driver's part on top: the first layer that
     goes is the output, then the last blocks. Several `devices` share the layers, with buffers on each.
     """

@@ -32,7 +32,7 @@ from salecli.practice.trees import Growth, Tree
 
 OBSERVED = 240
 """Characters of a test run's observation."""
-REFINED: Mapping[str, float] = {"xs": 0.25, "s": 0.25, "m": 0.20, "l": 0.05}
+REFINED: Mapping[str, float] = {"xs": 0.15, "s": 0.15, "m": 0.15, "l": 0.04}
 """Share of refinements: the largest agent of its own pool never refines."""
 _OPEN = 0.15
 """Share of the other trees that are about steps which the agent does not know."""
@@ -41,7 +41,9 @@ _CARRIED = 0.15
 _SECOND, _SECOND_EDIT = 0.25, 0.5
 """Share of work that is shown as a second try: a wrong edit leaves more to see than a wrong file."""
 _MARK_WEIGHT = 4.0
-_MADE = 0.5
+_BIDS = 0.5
+"""Share of the other trees that hold a bid alone: it is the hardest to learn, and the shortest."""
+_MADE = 0.35
 """Share of made-up names, and of issues with made-up words: held-out tasks have words that nobody learned."""
 _COPIED_FIRST, _COPIED = 0.33, 0.1
 """Share of trees that are about carrying out strange plans alone, while tasks are short and later."""
@@ -84,6 +86,8 @@ class Examples:
         bid = self._prompts.bid(practice.task)
         self._growth.begin(tree, bid[0])
         self._growth.grow(tree, bid[1:], plan)
+        if self.part >= _LONG_FROM and rng.random() < _BIDS:
+            return tree
         if plan != practice.plan:
             return tree  # how its other steps are done must not be seen
         if practice.checks:

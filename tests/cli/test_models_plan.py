@@ -77,7 +77,7 @@ def test_what_cannot_run_is_said_with_what_to_change(pool: Path, private_home: P
 
 def test_what_was_made_smaller_to_fit_is_told_once(pool: Path) -> None:
     """As the budget leaves no room for the larger one's whole KV cache."""
-    settings = Settings.model_validate({"models": {"budget": "84500000"}})
+    settings = Settings.model_validate({"models": {"budget": "86500000"}})
     with market(settings, load_pool(str(pool))) as made:
         told = [[list(agent.told()) for agent in made.agents] for _ in range(2)]
     said = "its KV cache is q8_0 instead of f16, which does not fit into memory"

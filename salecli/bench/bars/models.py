@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Row = dict[str, object]
 
 QWEN3_06B = {"width": 1024, "blocks": 28, "heads": 16, "kv_heads": 8, "head": 128, "hidden": 3072}
-PRACTICE_L = {"width": 192, "blocks": 6, "heads": 6, "kv_heads": 2, "head": 32, "hidden": 576}
-"""About the largest practice model."""
+PRACTICE_L = {"width": 256, "blocks": 6, "heads": 4, "kv_heads": 2, "head": 32, "hidden": 704}
+"""The largest practice model."""
 QWEN3_VOCABULARY, PRACTICE_VOCABULARY = 151_936, 1024
 TURNS = (
     Turn("system", "You plan small changes to Python code."),
