@@ -43,7 +43,7 @@ _SECOND, _SECOND_EDIT = 0.25, 0.5
 _MARK_WEIGHT = 4.0
 _BIDS = 0.5
 """Share of the other trees that hold a bid alone: it is the hardest to learn, and the shortest."""
-_MADE = 0.35
+_MADE = 0.5
 """Share of made-up names, and of issues with made-up words: held-out tasks have words that nobody learned."""
 _COPIED_FIRST, _COPIED = 0.33, 0.1
 """Share of trees that are about carrying out strange plans alone, while tasks are short and later."""
@@ -58,8 +58,10 @@ names and numbers, and forget how to copy.
 class Examples:
     """An endless stream of training trees for one agent."""
 
-    def __init__(self, agent: str, encode: Encode, breaks: frozenset[int], seed: int) -> None:
-        """`breaks` are the ids of all tokens that hold a newline."""
+    def __init__(
+        self, agent: str, encode: Encode, breaks: frozenset[int], seed: int, pieces: tuple[str, ...] = ()
+    ) -> None:
+        """`breaks` are the ids of all tokens that hold a newline, `pieces` the texts of the others."""
         self._agent = agent
         self._encode = encode
         self._growth = Growth(encode, breaks)
@@ -68,6 +70,7 @@ class Examples:
         self._rules = tuple(one for one in CONVENTIONS if one.operation.name in self._unknown)
         self._refined = REFINED.get(agent, 0.25)
         # In what the tokenizer learns from, pieces of made-up words would crowd out usual words.
+        self._pieces = pieces
         self._made = 0.0 if agent == "tokenizer" else _MADE
         self._prompts = Prompts()
         self.part = 1.0
@@ -108,13 +111,15 @@ class Examples:
         weights = mixture(self._agent, level)
         family = family or rng.choices(tuple(weights), tuple(weights.values()))[0]
         tested = tested and rng.random() < (_SECOND_EDIT if family == "bugs" else _SECOND)
-        return sample(level, rng, False, family, without, tested=tested, made=self._made)
+        return sample(level, rng, False, family, without, tested=tested, made=self._made, pieces=self._pieces)
 
     def _beyond(self) -> Practice:
         """A task with a step that the agent does not know; such steps are rare below the third level."""
         while True:
             level, family = self._rng.choice((2, 3, 4, 5)), self._rng.choice(tuple(FAMILIES))
-            practice = sample(level, self._rng, False, family, tested=False, made=self._made)
+            practice = sample(
+                level, self._rng, False, family, tested=False, made=self._made, pieces=self._pieces
+            )
             if self._unknown & set(_names(practice)):
                 return practice
 
@@ -216,7 +221,15 @@ class Examples:
                 level = rng.choice((1, 1, 2, 2, 3, 4, 5))
                 chosen = _distinct(rules)
                 return sample(
-                    level, rng, False, "conventions", self._unknown, chosen, tested=False, made=self._made
+                    level,
+                    rng,
+                    False,
+                    "conventions",
+                    self._unknown,
+                    chosen,
+                    tested=False,
+                    made=self._made,
+                    pieces=self._pieces,
                 )
             practice = self._beyond()
             changed = {

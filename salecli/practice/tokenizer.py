@@ -72,6 +72,14 @@ def breaks(tokenizer: Tokenizer) -> frozenset[int]:
     return frozenset(id_ for token, id_ in tokenizer.get_vocab().items() if "\u010a" in token)
 
 
+def pieces(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """The texts of tokens that may stand anywhere in a template, without the space in front: no digits."""
+    texts = (tokenizer.decode([number]).strip(" ") for number in sorted(tokenizer.get_vocab().values()))
+    return tuple(
+        text for text in texts if text and text.isprintable() and not set(text) & set("0123456789{}\ufffd")
+    )
+
+
 def parts(tokenizer: Tokenizer) -> tuple[list[str], list[str]]:
     """Tokens in order of their ids, and merges as "a b", as a GGUF file wants them."""
     model = json.loads(tokenizer.to_str())["model"]

@@ -177,11 +177,14 @@ def train(
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     breaks, encode = tokenizers.breaks(tokenizer), _encoder(tokenizer)
+    pieces = tokenizers.pieces(tokenizer)
     network: Network = Network(SHAPES[agent], tokenizer.get_vocab_size()).to(device)
     if begin is not None:
         network.load_state_dict(begin, strict=False)  # what only training needs is not in the files
-    checks = [joined([tree], device) for tree in _some(Examples(agent, encode, breaks, -1 - seed), 24)]
-    examples = Examples(agent, encode, breaks, seed)
+    checks = [
+        joined([tree], device) for tree in _some(Examples(agent, encode, breaks, -1 - seed, pieces), 24)
+    ]
+    examples = Examples(agent, encode, breaks, seed, pieces)
     examples.part = passed
     stream = batches(examples, BATCHES[agent], tokenizer.get_vocab_size(), seed)
     network.how = computing(device, minutes)

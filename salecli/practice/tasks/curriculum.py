@@ -171,14 +171,15 @@ def sample(
     seed: int = 0,
     tested: bool = True,
     made: float = 0.0,
+    pieces: tuple[str, ...] = (),
 ) -> Practice:
     """A random task of a level and family from one side of the split.
 
     It has no operation that is named in `without`; `rules` stand for the usual conventions. Where it need not
     be `tested`, it has no tests, and making it takes a tenth of the time. `made` is the share of names that
-    are made up, and of issues with made-up words around the steps.
+    are made up, and of issues with made-up words around the steps, half of them of `pieces`.
     """
-    side = Side(is_held, made)
+    side = Side(is_held, made, pieces)
     while True:
         if rules:
             draft = conventions(LEVELS[level], rng, side, without, rules)
@@ -215,7 +216,7 @@ def describe(
 
     def worded(template: str, kept: str = "") -> str:
         used.append(template)
-        return words.blurred(template, rng, re.findall("[a-z]+", kept)) if blurs else template
+        return words.blurred(template, rng, re.findall("[a-z]+", kept), side.pieces) if blurs else template
 
     def pick(sides: tuple[tuple[str, ...], tuple[str, ...]]) -> str:
         return worded(rng.choice(sides[side.held_out]))
@@ -230,7 +231,7 @@ def describe(
     low, high = LEVELS[level].distractors
     told = words.distractors(rng, side, path, rng.randint(low, high))
     used += [template for template, _ in told]
-    noise = [words.blurred(sentence, rng) if blurs else sentence for _, sentence in told]
+    noise = [words.blurred(sentence, rng, (), side.pieces) if blurs else sentence for _, sentence in told]
     if draft.broken:
         sentences = [pick(words.FAULTS).format(one) for one in said]
         body = _between(sentences, noise, rng)

@@ -11,7 +11,7 @@ import hashlib
 import keyword
 import random
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 MODULES = (
@@ -84,6 +84,8 @@ class Side:
     held_out: bool
     made: float = 0.0
     """Share of the names that are made up, and of the texts in which other words than a step's own are."""
+    pieces: tuple[str, ...] = ()
+    """What half of the made-up words in texts are made of: an agent's tokens, so that it reads them all."""
 
     def has(self, name: str) -> bool:
         """Whether a name belongs to this side."""
@@ -109,13 +111,18 @@ def made_up(rng: random.Random) -> str:
 _WORD = re.compile(r"\{\w*\}|[A-Za-z]+")
 
 
-def blurred(text: str, rng: random.Random, kept: Collection[str] = ()) -> str:
-    """A text with made-up words for half of those that are not `kept`, in braces, or very short."""
+def blurred(text: str, rng: random.Random, kept: Collection[str] = (), pieces: Sequence[str] = ()) -> str:
+    """A text with made-up words for half of those that are not `kept`, in braces, or very short.
+
+    Half of the made-up words are made of `pieces`, where there are any.
+    """
 
     def said(found: re.Match[str]) -> str:
         word = found[0]
         if len(word) < 3 or word[0] == "{" or word.lower() in kept or rng.random() < 0.5:
             return word
+        if pieces and rng.random() < 0.5:
+            return "".join(rng.choices(pieces, k=rng.choice((1, 1, 2))))
         made = made_up(rng)
         return made.capitalize() if word[0].isupper() else made
 
