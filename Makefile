@@ -13,9 +13,9 @@
 
 PYTHON ?= python3
 # The demo sells a few tasks to fill the memory, then the one whose patch goes to stdout.
-DEMO_LEVEL ?= 4
-DEMO_MEMORY ?= 6 7
-DEMO_SEED ?= 8
+DEMO_LEVEL ?= 3
+DEMO_MEMORY ?= 0 27
+DEMO_SEED ?= 36
 PYTEST_ARGS ?=
 SHAPES ?= 4B 8B 14B 32B
 

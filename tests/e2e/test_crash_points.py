@@ -63,7 +63,7 @@ class Chain(Scene):
         (folder / "light").mkdir()
         (folder / "light" / "sentence_transformers.py").write_text(EMBEDDER)
         pool = (resources.pools() / "practice.toml").read_text().partition("[[agents]]")[0]
-        pool = pool.partition("[weights.judges]")[0] + "[weights.judges]\nxs = 0.05\n\n[[agents]]\n"
+        pool = pool.partition("[weights.judges]")[0] + "[weights.judges]\nxs = 0.3\n\n[[agents]]\n"
         model = resources.pools() / "practice-xs.gguf"
         (folder / "one.toml").write_text(
             f'{pool}name = "xs"\nmodel = "{model}"\nprice = 0.05\ncontext = 2048\n'

@@ -48,7 +48,7 @@ def until(scene: Scene, point: str, folder: Path) -> list[dict[str, Any]]:
     text = (resources.pools() / "practice.toml").read_text().partition("[weights.judges]")[0]
     model = resources.pools() / "practice-xs.gguf"
     pool.write_text(
-        f'{text}[weights.judges]\nxs = 0.05\n\n[[agents]]\nname = "xs"\nmodel = "{model}"\n'
+        f'{text}[weights.judges]\nxs = 0.3\n\n[[agents]]\nname = "xs"\nmodel = "{model}"\n'
         "price = 0.05\ncontext = 2048\n"
     )
     process = scene.start(

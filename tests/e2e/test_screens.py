@@ -1,4 +1,4 @@
-"""The whole flow on the screens, by keyboard alone: real models, a real sandbox, a real repository."""
+"""The whole flow on the screens, by keyboard alone: models of one reply, a real sandbox, a real repository."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import pytest
 from textual.pilot import Pilot
 
 from salecli.adapters.journal import runs_folder
+from salecli.bench.bars.scripted import write_pool, write_scripted
 from salecli.practice.tasks.curriculum import practice as task_of
 from salecli.tui.app import SaleApp
 from salecli.tui.live import LiveRun
 from salecli.tui.wiring import wiring
 from tests.e2e.world import contents, practice
-from tests.solved import CHOSEN, OVERRIDDEN
+from tests.solved import ANY_LIST
 from tests.tui import scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
 AGENTS = ("xs", "s", "m", "l")
 PATIENCE = 120.0
+CHOSEN = "m"
 COMMENT = "# Bins of the shop."
 
 
@@ -43,27 +45,29 @@ async def sees(pilot: Pilot[None], text: str) -> None:
     await until(pilot, lambda: text in drawn(pilot), text)
 
 
-def shop(folder: Path) -> tuple[Path, str]:
-    """A practice repository whose module has a comment on top that the agents do not know.
+def shop(folder: Path) -> tuple[Path, str, Path]:
+    """A practice repository whose module has a comment on top, its path, and a pool that does not know of it.
 
     Its stub has all lines but the last: a solution is a hunk that takes the comment away, and one that writes
     the last line.
     """
-    made = practice(folder, *OVERRIDDEN)
-    given = task_of(*OVERRIDDEN)
+    made = practice(folder, *ANY_LIST)
+    given = task_of(*ANY_LIST)
     lines = given.solution.splitlines()[:-1]
     text = "\n".join([COMMENT, *lines, "    raise NotImplementedError", ""])
     (made / given.path).write_text(text)
     subprocess.run(["git", "-C", made, "commit", "-qam", "a comment"], check=True)
-    return made, given.path
+    file = folder.parent / "scripted.gguf"
+    write_scripted(file, given.reply)
+    return made, given.path, write_pool(folder.parent / "scripted.toml", dict.fromkeys(AGENTS, file))
 
 
 def test_from_the_issue_to_a_branch(tmp_path: Path) -> None:
     """Paste, watch, override with a reason, leave a hunk out, see it verified again, apply, find it, quit."""
-    folder, path = shop(tmp_path / "shop")
+    folder, path, pool = shop(tmp_path / "shop")
     issue = (folder / "issue.md").read_text()
     untouched = contents(folder)
-    app = SaleApp(folder, wiring(folder, {}))
+    app = SaleApp(folder, wiring(folder, {"pool": str(pool)}))
 
     async def go() -> None:
         async with app.run_test(size=(130, 40)) as pilot:
@@ -75,15 +79,13 @@ def test_from_the_issue_to_a_branch(tmp_path: Path) -> None:
             await sees(pilot, issue.splitlines()[1][:40])
             await pilot.press("f10")
             await sees(pilot, "Your turn")
-            assert f"* {CHOSEN} leads" not in drawn(pilot), (
-                "choose another agent or another task for this test"
-            )
+            assert f"* {CHOSEN} leads" not in drawn(pilot)
             await pilot.press(str(1 + AGENTS.index(CHOSEN)))
             await sees(pilot, f"Let {CHOSEN} win")
             await pilot.press(*"it knows", "enter")
             await pilot.pause(0.5)
             await pilot.press("enter")
-            await sees(pilot, "solved by ")  # whoever: the next bidder may have to step in
+            await sees(pilot, f"solved by {CHOSEN}")
             assert "2 hunks" in drawn(pilot), drawn(pilot)
             await pilot.press("space")  # the comment stays
             await sees(pilot, "[ ] 1/2")
