@@ -1,4 +1,4 @@
-"""The whole flow on the screens, by keyboard alone: models of one reply, a real sandbox, a real repository."""
+"""The whole flow on the screens, by keyboard alone: models of one reply, a real sandbox and repository."""
 
 from __future__ import annotations
 

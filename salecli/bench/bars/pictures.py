@@ -23,7 +23,7 @@ from salecli.tui.look import Look
 from salecli.tui.messages import Where
 from salecli.tui.wiring import recorded, wiring
 
-LEVEL, SEEDS = 4, (6, 7, 8)
+LEVEL, SEEDS = 3, (0, 27, 81)
 """The tasks that are sold; the last one is shown."""
 SIZES = {"wide": (120, 34), "narrow": (80, 24)}
 THEMES = {"dark": "sale-dark", "light": "sale-light"}
