@@ -316,13 +316,12 @@ class Network(nn.Module):  # type: ignore[misc]
 
         x = self.token_embd(layout.ids)
         turn = rotation(layout.places, self.rope_base)
-        on_the_way = []
+        early = x
         for block in self.blk[:-1]:
-            on_the_way.append(x)
-            x = block(x, turn, layout.sight, self.how)
+            early, x = x, block(x, turn, layout.sight, self.how)
         before, x = looking(x), self.blk[-1](x, turn, last, self.how)
         after = functional.rms_norm(x, (self.shape.width,), self.output_norm.weight, EPSILON)
-        return States(after, before, looking(on_the_way[-1]))
+        return States(after, before, looking(early))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits of hidden states."""
