@@ -28,11 +28,11 @@ from salecli.practice.tasks.conventions import CONVENTIONS, Convention, invent
 from salecli.practice.tasks.curriculum import Practice, plan_of, sample
 from salecli.practice.tasks.drafts import FAMILIES, LEVELS, UNKNOWN
 from salecli.practice.tasks.operation import Operation
-from salecli.practice.trees import Growth, Tree
+from salecli.practice.trees import MARK, Growth, Tree
 
 OBSERVED = 240
 """Characters of a test run's observation."""
-REFINED: Mapping[str, float] = {"xs": 0.15, "s": 0.15, "m": 0.15, "l": 0.04}
+REFINED: Mapping[str, float] = {"xs": 0.2, "s": 0.2, "m": 0.2, "l": 0.04}
 """Share of refinements: the largest agent of its own pool never refines."""
 _OPEN = 0.15
 """Share of the other trees that are about steps which the agent does not know."""
@@ -40,7 +40,6 @@ _CARRIED = 0.15
 """Share of refinements in whose place a plan with code that the agent never saw is carried out."""
 _SECOND, _SECOND_EDIT = 0.25, 0.5
 """Share of work that is shown as a second try: a wrong edit leaves more to see than a wrong file."""
-_MARK_WEIGHT = 4.0
 _BIDS = 0.5
 """Share of the other trees that hold a bid alone: it is the hardest to learn, and the shortest."""
 _MADE = 0.5
@@ -156,7 +155,7 @@ class Examples:
         plan = faults.text_of(lines)
         turns = self._prompts.judge(practice.task, plan)[1:]
         mark = faults.deserved(plan, practice.plan)
-        self._growth.grow(tree, turns, str(mark), _MARK_WEIGHT, [right for _, _, right in lines])
+        self._growth.grow(tree, turns, str(mark), MARK, [right for _, _, right in lines])
 
     def _second_try(self, tree: Tree, practice: Practice) -> None:
         """A first action that failed, what the work loop shows of it, and the right one."""
@@ -210,7 +209,8 @@ class Examples:
         hidden = [one for one in unknown_lines if one not in taught]
         yours = plan_of((name, self._guess(practice, name, code, unknown_lines)) for name, code in lines)
         said = plan_of((name, UNKNOWN if (name, code) in hidden else code) for name, code in lines)
-        return self._rewritten(practice, yours, said, taught)
+        asked = [at for at, line in enumerate(lines) if line in unknown_lines]
+        return self._rewritten(practice, yours, said, taught, asked)
 
     def _strange(self) -> Practice:
         """A task with steps whose meaning is made up: rules, or operations that the agent never learned."""
@@ -260,9 +260,17 @@ class Examples:
         return self._rng.choice(practice.draft.rivals[at]).filled(self._rng).code
 
     def _rewritten(
-        self, practice: Practice, yours: str, said: str, taught: Sequence[tuple[str, str]]
+        self,
+        practice: Practice,
+        yours: str,
+        said: str,
+        taught: Sequence[tuple[str, str]],
+        asked: Sequence[int] = (),
     ) -> Tree:
-        """A refinement whose pairs hold the steps of `taught`, each in one of them."""
+        """A refinement whose pairs hold the steps of `taught`, each in one of them.
+
+        `asked` are the numbers of the lines that only the pairs can tell.
+        """
         rng = self._rng
         count = rng.randint(1, 3)
         homes: list[list[tuple[str, str]]] = []
@@ -278,7 +286,7 @@ class Examples:
             home = rng.choice(homes)
             home.insert(rng.randint(0, len(home)), line)
         pairs = [self._pair(home, shown) for home in homes]
-        return self._growth.chain(self._prompts.refine(practice.task, yours, pairs), said)
+        return self._growth.chain(self._prompts.refine(practice.task, yours, pairs), said, asked)
 
     def _elsewhere(self, operation: Operation) -> tuple[str, str]:
         """A step of the same operation in another task: its slots may hold other values."""

@@ -20,8 +20,8 @@ from salecli.errors import EnvironmentFault, UsageError
 from salecli.practice import export
 from salecli.practice import tokenizer as tokenizers
 from salecli.practice.examples import Examples
-from salecli.practice.induction import repeating
-from salecli.practice.trees import Tree
+from salecli.practice.induction import recalling, repeating
+from salecli.practice.trees import MARK, Tree
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +44,8 @@ _LINES, _EARLY = 1.0, 0.3
 to know what it would say while there are blocks left to compare it with what it reads."""
 _REPEAT_UNTIL, _REPEATED = 0.05, 0.04
 """Part of the training until which there are random tokens that repeat alone, and their share later on."""
+_RECALLED = 0.15
+"""Share of random lines of keys and values, among the other trees."""
 _TELL_EVERY, _SAVE_EVERY = 60.0, 120.0
 _COMPILE_FROM = 3.0
 """Minutes of training from which compilation pays."""
@@ -74,10 +76,16 @@ def batches(examples: Examples, size: int, vocabulary: int, seed: int) -> Iterat
         trees: list[Tree] = []
         held = 0
         while held < size:
-            plain = examples.part < _REPEAT_UNTIL or rng.random() < _REPEATED
-            trees.append(repeating(rng, vocabulary) if plain else examples.tree())
+            trees.append(_plain(rng, vocabulary, examples.part) or examples.tree())
             held += len(trees[-1].ids)
         yield trees
+
+
+def _plain(rng: random.Random, vocabulary: int, part: float) -> Tree | None:
+    """Now and then, at first always, a tree of random tokens."""
+    if part < _REPEAT_UNTIL or rng.random() < _REPEATED:
+        return repeating(rng, vocabulary)
+    return recalling(rng, vocabulary) if rng.random() < _RECALLED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ def losses(network: Network, batch: Batch) -> Losses:
     def said(hidden: torch.Tensor) -> torch.Tensor:
         return network.losses(hidden.index_select(0, trained), target)
 
-    text = (weight <= 1).float() * weight
+    text = (weight < MARK).float() * weight
     early = (said(states.early) * text).sum() / text.sum().clamp(min=1)
     judged = (batch.right >= 0).nonzero().squeeze(-1)
     lines = network.line_right(states.before.index_select(0, judged)).squeeze(-1)
@@ -236,7 +244,7 @@ def check(network: Network, batches: list[Batch]) -> tuple[float, float, float]:
     each = torch.cat([one.each for one in found])
     weight = torch.cat([one.weight for one in found])
     lines = sum(float(one.lines) for one in found) / len(found)
-    return float(each[weight == 1].mean()), float(2 * each[weight > 1].mean()), lines
+    return float(each[weight < MARK].mean()), float(2 * each[weight == MARK].mean()), lines
 
 
 def _some(examples: Examples, count: int) -> list[Tree]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from salecli.core.calls import Turn
@@ -11,6 +11,10 @@ from salecli.practice.render import IM_END, Encode, closed, opened
 
 _LINE_WEIGHT = 1.0
 """Of the right lines of a plan in a mark's prompt, as text: who can say them sees where a plan differs."""
+
+
+LOOKED_UP, MARK = 3.0, 4.0
+"""Weights of what a rewritten bid fetches from the pairs, the smallest part of its text, and of a mark."""
 
 
 @dataclass(slots=True)
@@ -37,11 +41,16 @@ class Growth:
     breaks: frozenset[int]
     """Ids of all tokens that hold a newline."""
 
-    def chain(self, turns: Sequence[Turn], answer: str) -> Tree:
-        """A tree of one branch."""
+    def chain(self, turns: Sequence[Turn], answer: str, looked_up: Collection[int] = ()) -> Tree:
+        """A tree of one branch; the answer's lines of these numbers weigh more."""
         tree = Tree()
         self.begin(tree, turns[0])
         self.grow(tree, turns[1:], answer)
+        line, start = 0, len(tree.ids) - len(self.encode(answer))
+        for at in range(start - 1, len(tree.ids)):
+            if line in looked_up:
+                tree.weight[at] = LOOKED_UP
+            line += tree.target[at] in self.breaks
         return tree
 
     def begin(self, tree: Tree, turn: Turn) -> None:

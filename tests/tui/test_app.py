@@ -26,7 +26,8 @@ from salecli.tui.wiring import wiring
 from tests.tui import scene
 
 WIDE = (120, 36)
-PATIENCE = 15.0
+PATIENCE = 60.0
+"""Seconds; a busy machine needs many."""
 
 
 async def until(pilot: Pilot[Any], met: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from salecli.core.tasks import make_task
 from salecli.core.values import Task, Tests
-from salecli.practice.tasks import checks, trial, words
+from salecli.practice.tasks import checks, phrasing, trial, words
 from salecli.practice.tasks.checks import Lines
 from salecli.practice.tasks.conventions import Convention
 from salecli.practice.tasks.drafts import FAMILIES, LEVELS, Draft, conventions
@@ -26,6 +26,8 @@ from salecli.practice.tasks.words import Side
 TEST_COMMAND = "python3 -m pytest -q"
 _HELD_OUT = 5
 """One combination of steps in this many is held out."""
+_LOOSE = 0.75
+"""Share of the phrases that are said loosely, in issues that do so at all."""
 
 
 @dataclass(frozen=True)
@@ -212,26 +214,35 @@ def describe(
     """An issue text, and the templates it was made of."""
     path = f"{module}.py"
     used: list[str] = []
-    blurs = side.makes(rng)
+    blurs, loosens = side.makes(rng), side.makes(rng)
 
     def worded(template: str, kept: str = "") -> str:
         used.append(template)
         return words.blurred(template, rng, re.findall("[a-z]+", kept), side.pieces) if blurs else template
 
     def pick(sides: tuple[tuple[str, ...], tuple[str, ...]]) -> str:
-        return worded(rng.choice(sides[side.held_out]))
+        chosen = rng.choice(sides[side.held_out])
+        if loosens and rng.random() < _LOOSE:
+            chosen = phrasing.babble(chosen, rng, sides[True])
+        return worded(chosen)
 
     said = []
     for at in sorted(draft.broken) or range(len(draft.steps)):
         operation = draft.steps[at].operation
         template = rng.choice(operation.phrases(side.held_out))
+        if loosens and rng.random() < _LOOSE:
+            template = phrasing.loose(template, operation.name.split(), rng, operation.held)
         said.append(draft.steps[at].fill(worded(template, f"{operation.name} {operation.code}".lower())))
     called = f"class {name}" if draft.shape == "class" else f"{name}({draft.takes})"
     title = pick(words.REPAIRS if draft.broken else words.TITLES).format(f=called, p=path)
     low, high = LEVELS[level].distractors
-    told = words.distractors(rng, side, path, rng.randint(low, high))
-    used += [template for template, _ in told]
-    noise = [words.blurred(sentence, rng, (), side.pieces) if blurs else sentence for _, sentence in told]
+    noise = []
+    for template, values in words.distractors(rng, side, path, rng.randint(low, high)):
+        if loosens and rng.random() < _LOOSE:
+            template = phrasing.babble(template, rng, words.DISTRACTORS[True])
+        used.append(template)
+        sentence = template.format(**values)
+        noise.append(words.blurred(sentence, rng, (), side.pieces) if blurs else sentence)
     if draft.broken:
         sentences = [pick(words.FAULTS).format(one) for one in said]
         body = _between(sentences, noise, rng)
@@ -240,10 +251,9 @@ def describe(
         cut = rng.randint(0, len(noise))
         body = "\n".join([*noise[:cut], *opening, numbered(said), *noise[cut:]])
     else:
-        first, rest = words.JOINTS[side.held_out]
         sentences = []
         for number, one in enumerate(said):
-            joint = worded(rng.choice(rest if number else first))
+            joint = pick((words.JOINTS[False][number > 0], words.JOINTS[True][number > 0]))
             sentences.append(f"{joint}{one}.")
         body = _between(sentences, noise, rng)
     return f"# {title}\n{body}\n", tuple(used)

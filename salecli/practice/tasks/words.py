@@ -207,11 +207,14 @@ _PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gil", "Hana", "Ivo", "Ju
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 
-def distractors(rng: random.Random, side: Side, path: str, count: int) -> list[tuple[str, str]]:
-    """(template, sentence) of different sentences that have nothing to do with the steps."""
-    found = []
+def distractors(
+    rng: random.Random, side: Side, path: str, count: int
+) -> list[tuple[str, dict[str, str | int]]]:
+    """Templates of different sentences that have nothing to do with the steps, and what fills them."""
+    found: list[tuple[str, dict[str, str | int]]] = []
     for said in rng.sample(DISTRACTORS[side.held_out], count):
         who, whom = rng.sample(_PEOPLE, 2)
-        values = {"who": who, "whom": whom, "day": rng.choice(_DAYS), "n": rng.randint(2, 40), "p": path}
-        found.append((said, said.format(**values)))
+        found.append(
+            (said, {"who": who, "whom": whom, "day": rng.choice(_DAYS), "n": rng.randint(2, 40), "p": path})
+        )
     return found
