@@ -182,7 +182,7 @@ def test_agents_never_read_the_how_of_what_they_miss() -> None:
 def test_a_refinement_finds_in_the_pairs_what_the_agent_did_not_know() -> None:
     found = {"taught": 0, "kept": 0, "open": 0, "mended": 0}
     usual = {f"{one.name}: {one.code}" for one in OPERATIONS}
-    for kind, prompt, answer in told("s", 450, seed=2):
+    for kind, prompt, answer in told("s", 1200, seed=2):
         if kind != "refine":
             continue
         pairs, _, rest = prompt.partition("yours:\n")

@@ -7,12 +7,14 @@ from string import Formatter
 
 import pytest
 
+from salecli.core.calls import Turn
 from salecli.practice.induction import recalling, repeating
 from salecli.practice.render import SPECIAL
 from salecli.practice.tasks import phrasing, words
 from salecli.practice.tasks.curriculum import sample
 from salecli.practice.tasks.drafts import FAMILIES
 from salecli.practice.tasks.operation import Operation
+from salecli.practice.trees import LOOKED_UP, Growth
 
 VOCABULARY = 200
 OPERATIONS = [one for table in phrasing.TABLES for one in table]
@@ -129,3 +131,18 @@ def test_random_tokens_that_repeat_are_trained_where_they_can_be_known() -> None
     for at, wanted in enumerate(tree.target):
         if wanted >= 0:
             assert any(tree.ids[before : before + 2] == [tree.ids[at], wanted] for before in range(at))
+
+
+def test_what_only_the_pairs_can_tell_weighs_more() -> None:
+    growth = Growth(
+        lambda text: [ord(one) + len(SPECIAL) for one in text], frozenset({ord("\n") + len(SPECIAL)})
+    )
+    tree = growth.chain([Turn("user", "q"), Turn("user", "r"), Turn("assistant", "")], "ab\ncd\nef", {1})
+    said = [
+        (chr(wanted - len(SPECIAL)), weight)
+        for wanted, weight in zip(tree.target, tree.weight, strict=True)
+        if wanted >= len(SPECIAL)
+    ]
+    assert "".join(one for one, _ in said) == "ab\ncd\nef"
+    assert "".join(one for one, weight in said if weight == LOOKED_UP) == "cd\n"
+    assert {weight for _, weight in said} == {1.0, LOOKED_UP}
