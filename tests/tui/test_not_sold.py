@@ -35,8 +35,11 @@ async def told(app: SaleApp, pilot: Pilot[Any]) -> list[str]:
 
 async def found(app: SaleApp, pilot: Pilot[Any], fault: str) -> None:
     """Until the start screen says what is missing."""
-    lines = app.screen.query(StatusLine)
-    await until(pilot, lambda: any(fault in str(line.content) for line in lines))
+
+    def says() -> bool:  # a query keeps what it found first: nothing, before the screen stands
+        return any(fault in str(line.content) for line in app.screen.query(StatusLine))
+
+    await until(pilot, says)
 
 
 def test_nothing_is_sold_without_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
