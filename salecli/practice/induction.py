@@ -45,7 +45,6 @@ def recalling(rng: random.Random, vocabulary: int) -> Tree:
     lines stand there before with an open value, as in bids that lost, and keys that were never explained stay
     open: to fetch what a past plan says of a step is what a bid is rewritten for.
     """
-
     between, end, unknown, *letters = rng.sample(range(len(SPECIAL), vocabulary), 11)
     others = [one for one in range(len(SPECIAL), vocabulary) if one not in (between, end, unknown)]
 

@@ -46,11 +46,11 @@ class Growth:
         tree = Tree()
         self.begin(tree, turns[0])
         self.grow(tree, turns[1:], answer)
-        line, start = 0, len(tree.ids) - len(self.encode(answer))
-        for at in range(start - 1, len(tree.ids)):
-            if line in looked_up:
+        line = 0
+        for at, wanted in enumerate(tree.target):
+            if wanted >= 0 and line in looked_up:
                 tree.weight[at] = LOOKED_UP
-            line += tree.target[at] in self.breaks
+            line += wanted in self.breaks
         return tree
 
     def begin(self, tree: Tree, turn: Turn) -> None:

@@ -26,8 +26,7 @@ from salecli.tui.wiring import wiring
 from tests.tui import scene
 
 WIDE = (120, 36)
-PATIENCE = 60.0
-"""Seconds; a busy machine needs many."""
+PATIENCE = 15.0
 
 
 async def until(pilot: Pilot[Any], met: Callable[[], bool]) -> None:

@@ -220,9 +220,12 @@ def describe(
         used.append(template)
         return words.blurred(template, rng, re.findall("[a-z]+", kept), side.pieces) if blurs else template
 
+    def said_loosely() -> bool:
+        return loosens and rng.random() < _LOOSE
+
     def pick(sides: tuple[tuple[str, ...], tuple[str, ...]]) -> str:
         chosen = rng.choice(sides[side.held_out])
-        if loosens and rng.random() < _LOOSE:
+        if said_loosely():
             chosen = phrasing.babble(chosen, rng, sides[True])
         return worded(chosen)
 
@@ -230,7 +233,7 @@ def describe(
     for at in sorted(draft.broken) or range(len(draft.steps)):
         operation = draft.steps[at].operation
         template = rng.choice(operation.phrases(side.held_out))
-        if loosens and rng.random() < _LOOSE:
+        if said_loosely():
             template = phrasing.loose(template, operation.name.split(), rng, operation.held)
         said.append(draft.steps[at].fill(worded(template, f"{operation.name} {operation.code}".lower())))
     called = f"class {name}" if draft.shape == "class" else f"{name}({draft.takes})"
@@ -238,7 +241,7 @@ def describe(
     low, high = LEVELS[level].distractors
     noise = []
     for template, values in words.distractors(rng, side, path, rng.randint(low, high)):
-        if loosens and rng.random() < _LOOSE:
+        if said_loosely():
             template = phrasing.babble(template, rng, words.DISTRACTORS[True])
         used.append(template)
         sentence = template.format(**values)
